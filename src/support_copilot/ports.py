@@ -239,6 +239,19 @@ class Accounts(Protocol):
     async def end_session(self, token_hash: str) -> None: ...
 
 
+class Notifications(Protocol):
+    """The list of notifications that the portal shows."""
+
+    async def add(self, notification: Notification) -> None:
+        """Store a notification; one whose id is there already stays as it is."""
+
+    async def latest(self, limit: int, after_id: int = 0) -> list[Notification]:
+        """Return the newest notifications with an id above ``after_id``, newest first."""
+
+    async def mark_read(self, notification_id: int) -> bool:
+        """Mark a notification as read; false where there is none."""
+
+
 class UnitOfWork(Protocol):
     """One transaction over all repositories; leaving the block commits or rolls back."""
 
@@ -268,6 +281,8 @@ class UnitOfWork(Protocol):
     def events(self) -> EventLog: ...
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def notifications(self) -> Notifications: ...
 
 
 class Database(Protocol):
@@ -465,6 +480,7 @@ class Notification:
     title: str
     text: str
     created_at: datetime
+    read: bool = False
 
 
 class NotificationChannel(Protocol):

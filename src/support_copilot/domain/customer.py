@@ -47,6 +47,7 @@ class CustomerHistory:
     mean_resolution_seconds: float | None = None
     reopenings: int = 0
     issues_last_30_days: int = 0
+    issues_last_7_days: int = 0
 
 
 def normalise_email(email: str) -> str:
