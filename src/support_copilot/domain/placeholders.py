@@ -8,8 +8,11 @@ name can reach no attribute, and text that came in as a value is never read agai
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CUSTOMER_NAME = "customer.name"
 CUSTOMER_FIRST_NAME = "customer.first_name"
@@ -52,6 +55,10 @@ _SALUTATIONS = {
     "estimado/a": "Buenos d\u00edas",
     "gentile": "Buongiorno",
 }
+_BARE_SALUTATIONS = (
+    "bonjour|bonsoir|salut|hola|ciao|buongiorno|moin|servus|hej|hoi|guten (?:tag|morgen|abend)"
+    "|good (?:morning|day|afternoon|evening)"
+)
 _NAME = r"\{customer\.(?:first_)?name\}"
 _GREETING = re.compile(
     rf"(?im)^([ \t]*)({'|'.join(map(re.escape, sorted(_SALUTATIONS, key=len, reverse=True)))})"
@@ -62,15 +69,18 @@ _QUOTE = "\"'\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 #: Applied in this order to the template, before any value is in it; {0} is the placeholder.
 _NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
     CUSTOMER_NAME: (
-        (r"(?m),?[ \t]*{0}(?=[ \t]*(?:[,.!?:;]|$))", ""),
+        (
+            rf"(?im)(^[ \t]*(?:{_BARE_SALUTATIONS})|\b(?:thanks|thank you|danke|merci|gracias|grazie|sorry))[ \t]+{{0}}",
+            r"\1",
+        ),
+        (r"(?m),[ \t]*{0}(?=[ \t]*(?:[,.!?:;]|$))", ""),
         (r"{0}(?:'s|\u2019s)", "your"),
         (r"{0}", "you"),
     ),
     ISSUE_NUMBER: (
         (r"[ \t]*[(\[]#?{0}[)\]]", ""),
         (
-            r"(?i)\b(issue|ticket|case|request|ticketnummer|anfrage)"
-            r"(?:[ \t]+(?:number|no\.?|nr\.?|id))?[ \t:#]*{0}",
+            r"(?i)\b(issue|ticket|case|request|anfrage)(?: (?:number|no\.?|nr\.?|id))?[ :#]*{0}",
             r"\1",
         ),
         (r"#?{0}", "your issue"),
@@ -82,7 +92,7 @@ _NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
         (r"{0}", "our support team"),
     ),
     COMPANY_NAME: (
-        (r"(?m)^([ \t]*){0}(?=[ \t]+(?:support|team|customer))", r"\1Your"),
+        (r"(?im)^([ \t]*){0}(?=[ \t]+(?:support|team|customer))", r"\1Your"),
         (r"(?m)^([ \t]*){0}([ \t]*)$", r"\1Your support team\2"),
         (r"{0}(?:'s|\u2019s)", "our"),
         (r"(?m)(^|[.!?][ \t]+){0}(?=[ \t])", r"\1We"),
@@ -120,6 +130,11 @@ def _without(text: str, name: str) -> str:
                 if found[0].endswith(f"{{{name}}}")
                 else found[0]
             ),
+            text,
+        )
+        text = re.sub(
+            rf"(?m)(^|[.!?][ \t]+){placeholder},[ \t]*(\w)",
+            lambda found: found[1] + found[2].upper(),
             text,
         )
     for pattern, replacement in _NEUTRAL[name]:

@@ -34,7 +34,9 @@ def test_fills_every_allowed_placeholder():
         ("hello {customer.first_name}!", "Hello!"),
         ("Sehr geehrte/r {customer.name},", "Guten Tag,"),
         ("Bonjour {customer.first_name},", "Bonjour,"),
-        ("{customer.first_name}, we are on it.", ", we are on it."),
+        ("{customer.first_name}, we are on it.", "We are on it."),
+        ("We spoke to {customer.name}.", "We spoke to you."),
+        ("Thanks {customer.first_name}!", "Thanks!"),
         ("Thank you, {customer.first_name}. Bye", "Thank you. Bye"),
         ("This is {customer.name}'s parcel", "This is your parcel"),
         ("about your issue {issue.number}.", "about your issue."),
@@ -51,8 +53,6 @@ def test_fills_every_allowed_placeholder():
     ],
 )
 def test_missing_values_read_naturally(template, expected):
-    if template.startswith("{customer.first_name},"):
-        expected = "We are on it."
     assert fill(template, {}) == expected
 
 
@@ -61,8 +61,8 @@ def test_blank_value_is_missing():
 
 
 def test_one_name_missing_leaves_the_other():
-    text = "Hi {customer.name},\nbye {customer.first_name}."
-    assert fill(text, {"customer.name": "Anna"}) == "Hi Anna,\nbye."
+    text = "Hi {customer.name},\nthanks {customer.first_name}."
+    assert fill(text, {"customer.name": "Anna"}) == "Hi Anna,\nthanks."
 
 
 def test_a_value_is_never_read_again():
