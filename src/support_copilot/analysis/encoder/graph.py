@@ -10,12 +10,14 @@ encoded beside it, as it does with one scale for a whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LAYERS = 6
 HEADS = 12
@@ -23,6 +25,7 @@ HIDDEN = 384
 EPSILON = 1e-12
 OPSET = 18
 MICROSOFT = "com.microsoft"
+PROBE_RESULT = 255 * 127 * 4
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,6 +33,36 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def build_graph(weights: Mapping[str, Array], *, int8: bool = True) -> bytes:
     """Return the serialised model. Raises KeyError where a tensor of the weights is missing."""
     return _Builder(weights, int8=int8).build()
+
+
+def overflow_probe() -> bytes:
+    """Return a product of the largest int8 values; it is PROBE_RESULT where nothing saturates."""
+    constants = {
+        "left": np.full((1, 4), 255, np.uint8),
+        "right": np.full((4, 1), 127, np.int8),
+        "one": np.ones((), np.float32),
+    }
+    node = helper.make_node(
+        "MatMulIntegerToFloat", ["left", "right", "one", "one"], ["product"], domain=MICROSOFT
+    )
+    return _serialise(
+        [node],
+        [],
+        helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, 1]),
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+
+
+def _serialise(
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    output: onnx.ValueInfoProto,
+    constants: list[onnx.TensorProto],
+) -> bytes:
+    graph = helper.make_graph(nodes, "encoder", inputs, [output], constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    return bytes(model.SerializeToString())
 
 
 class _Builder:
@@ -47,19 +80,15 @@ class _Builder:
             hidden = self._layer(hidden, f"encoder.layer.{layer}")
         self._pooling(hidden)
         tokens = ["texts", "tokens"]
-        graph = helper.make_graph(
+        return _serialise(
             self._nodes,
-            "sentence-encoder",
             [
                 helper.make_tensor_value_info("ids", TensorProto.INT32, tokens),
                 helper.make_tensor_value_info("mask", TensorProto.INT32, tokens),
             ],
-            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", HIDDEN])],
+            helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", HIDDEN]),
             list(self._constants.values()),
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        return bytes(model.SerializeToString())
 
     def _embeddings(self) -> str:
         words = self._weights["embeddings.word_embeddings.weight"]
