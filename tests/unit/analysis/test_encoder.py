@@ -61,7 +61,7 @@ def test_no_texts_give_no_rows(model):
 
 def test_a_paraphrase_is_closer_than_another_matter(model):
     delivered, never_arrived, language = model.encode(TEXTS[:3])
-    assert delivered @ never_arrived > 0.6
+    assert delivered @ never_arrived > 0.5
     assert delivered @ language < 0.3
 
 

@@ -37,10 +37,10 @@ def build_graph(weights: Mapping[str, Array], *, int8: bool = True) -> bytes:
 
 def overflow_probe() -> bytes:
     """Return a product of the largest int8 values; it is PROBE_RESULT where nothing saturates."""
-    constants = {
+    constants: dict[str, Array] = {
         "left": np.full((1, 4), 255, np.uint8),
         "right": np.full((4, 1), 127, np.int8),
-        "one": np.ones((), np.float32),
+        "one": np.array(1, np.float32),
     }
     node = helper.make_node(
         "MatMulIntegerToFloat", ["left", "right", "one", "one"], ["product"], domain=MICROSOFT
