@@ -20,7 +20,7 @@ Hours = Mapping[int, Sequence[tuple[time, time]]]
 
 @dataclass(frozen=True, slots=True)
 class _Year:
-    """The open intervals of one local year, in UTC; ``until[i]`` is the time open up to their end."""
+    """The open intervals of a local year, in UTC; ``until[i]`` sums their time up to the i-th."""
 
     starts: list[datetime]
     ends: list[datetime]
@@ -142,7 +142,10 @@ class BusinessCalendar:
             if day in holidays:
                 continue
             for opens, closes in self._hours.get(day.weekday(), ()):
-                start, end = self._moment(day, opens), self._moment(_closing_day(day, closes), closes)
+                start, end = (
+                    self._moment(day, opens),
+                    self._moment(_closing_day(day, closes), closes),
+                )
                 if ends:
                     # Local times that a clock change skips would overlap what follows them.
                     start = max(start, ends[-1])

@@ -10,7 +10,7 @@ from typing import Any
 from support_copilot.domain.calendar import BusinessCalendar
 from support_copilot.domain.customer import CustomerHistory
 from support_copilot.domain.issue import OPEN_STATUSES, Issue, Severity
-from support_copilot.domain.targets import Targets
+from support_copilot.domain.targets import Target, Targets
 
 NEAR_SHARE = 0.75
 REOPENINGS = 2
@@ -71,9 +71,18 @@ class Criticality:
         return {reason.code.value for reason in self.reasons} - known
 
 
-def assess(
-    issue: Issue, history: CustomerHistory, targets: Targets, now: datetime
-) -> Criticality:
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """A target that runs: what has not happened yet, and the codes for near and missed."""
+
+    what: str
+    name: str
+    time: timedelta
+    near: CriticalCode
+    missed: CriticalCode
+
+
+def assess(issue: Issue, history: CustomerHistory, targets: Targets, now: datetime) -> Criticality:
     """Judge one issue; ``history`` holds the figures of its customer without this issue.
 
     Targets count from ``created_at``. An issue that is not open is never critical.
@@ -88,25 +97,87 @@ def assess(
     reasons: list[CriticalReason] = []
     moments: list[datetime] = []
     if issue.severity is Severity.HIGH:
-        text = f"The severity is HIGH; the issue has been open since {_moment(issue.created_at)}."
+        text = f"The severity is HIGH, open since {_moment(issue.created_at)}."
         reasons.append(CriticalReason(CriticalCode.SEVERITY_HIGH, text, issue.created_at))
-    if issue.first_responded_at is None:
-        _judge_target(
-            _Running(
-                issue, calendar, target.first_response, first_due, "No answer", "first response"
-            ),
-            (CriticalCode.FIRST_RESPONSE_NEAR, CriticalCode.FIRST_RESPONSE_MISSED),
-            now, reasons, moments,
-        )
-    _judge_target(
-        _Running(issue, calendar, target.resolution, resolution_due, "Not resolved", "resolution"),
-        (CriticalCode.RESOLUTION_NEAR, CriticalCode.RESOLUTION_MISSED),
-        now, reasons, moments,
-    )
+    for promise in _promises(issue, target):
+        near_at = calendar.add(issue.created_at, promise.time * NEAR_SHARE)
+        missed_at = calendar.add(issue.created_at, promise.time)
+        moments += [near_at, missed_at]
+        if now >= near_at:
+            reasons.append(_late(issue, promise, calendar, near_at, missed_at, now))
     if issue.reopened_count >= REOPENINGS:
         text = f"Reopened {issue.reopened_count} times."
         reasons.append(CriticalReason(CriticalCode.REOPENED, text, None))
-    _judge_run(issue, history, now, reasons, moments)
-    return Criticality(
-        bool(reasons), tuple(reasons), first_due, resolution_due, min(moments, default=None)
+    run, run_moments = _run(issue, history, now)
+    if run is not None:
+        reasons.append(run)
+        moments += run_moments
+    due_at = min((moment for moment in moments if moment > now), default=None)
+    return Criticality(bool(reasons), tuple(reasons), first_due, resolution_due, due_at)
+
+
+def _promises(issue: Issue, target: Target) -> list[_Promise]:
+    first_response = _Promise(
+        "No answer",
+        "first-response",
+        target.first_response,
+        CriticalCode.FIRST_RESPONSE_NEAR,
+        CriticalCode.FIRST_RESPONSE_MISSED,
     )
+    resolution = _Promise(
+        "Not resolved",
+        "resolution",
+        target.resolution,
+        CriticalCode.RESOLUTION_NEAR,
+        CriticalCode.RESOLUTION_MISSED,
+    )
+    return [resolution] if issue.first_responded_at else [first_response, resolution]
+
+
+def _late(
+    issue: Issue,
+    promise: _Promise,
+    calendar: BusinessCalendar,
+    near_at: datetime,
+    missed_at: datetime,
+    now: datetime,
+) -> CriticalReason:
+    missed = now >= missed_at
+    counted = "" if calendar.always_open else " of business time"
+    text = (
+        f"{promise.what} since {_moment(issue.created_at)}; the {promise.name} target for"
+        f" {issue.severity}, {_duration(promise.time)}{counted},"
+        f" {'passed' if missed else 'passes'} on {_moment(missed_at)}."
+    )
+    if missed:
+        return CriticalReason(promise.missed, text, missed_at)
+    return CriticalReason(promise.near, text, near_at)
+
+
+def _run(
+    issue: Issue, history: CustomerHistory, now: datetime
+) -> tuple[CriticalReason | None, list[datetime]]:
+    """Return the reason with the moments at which it may cease to hold."""
+    still_open = 1 + sum(history.by_status.get(status, 0) for status in OPEN_STATUSES)
+    if still_open >= RUN_ISSUES:
+        arrivals = sorted([issue.created_at, *(brief.created_at for brief in history.open_issues)])
+        since = arrivals[RUN_ISSUES - 1] if len(arrivals) >= RUN_ISSUES else None
+        text = f"The customer has {still_open} open issues, this one included."
+        return CriticalReason(CriticalCode.CUSTOMER_RUN, text, since), []
+    leaves_at = issue.created_at + RUN_WINDOW
+    recent = history.issues_last_7_days + (now < leaves_at)
+    if recent >= RUN_ISSUES:
+        text = f"The customer sent {recent} issues within {RUN_WINDOW.days} days."
+        reason = CriticalReason(CriticalCode.CUSTOMER_RUN, text, None)
+        return reason, [leaves_at, now + RUN_RECHECK]
+    return None, []
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(duration: timedelta) -> str:
+    hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
+    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    return " ".join(part for part in parts if part) or "less than 1 min"

@@ -14,7 +14,7 @@ from support_copilot.domain.calendar import BusinessCalendar
 from support_copilot.domain.issue import Severity
 
 HolidayDates = Callable[[str, str | None, int], AbstractSet[date]]
-"""Returns the public holidays of ``(country, subdivision, year)``; LookupError for no such place."""
+"""Returns the holidays of ``(country, subdivision, year)``; LookupError for an unknown place."""
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
@@ -98,9 +98,7 @@ class _Reader:
             raise TargetsError(self._mistakes)
         return Targets(by_severity, calendar, around)
 
-    def _target(
-        self, tables: dict[str, Any], severity: Severity, day: timedelta
-    ) -> Target | None:
+    def _target(self, tables: dict[str, Any], severity: Severity, day: timedelta) -> Target | None:
         place = f"targets.{severity}"
         if severity not in tables:
             self._mistakes.append(f"{place} is missing")
@@ -181,6 +179,7 @@ class _Reader:
             self._mistakes.append("calendar.country is given, but no holidays are known here")
             return None
         try:
+            # Any year will do: an unknown place is to be found now, not at the first issue.
             holiday_dates(country, subdivision, 2026)
         except LookupError:
             place = f"{country} {subdivision or ''}".strip()
@@ -232,7 +231,9 @@ def _span(text: object) -> tuple[time, time] | None:
         return None
     opens_hour, opens_minute, closes_hour, closes_minute = map(int, match.groups())
     try:
-        closes = time() if (closes_hour, closes_minute) == (24, 0) else time(closes_hour, closes_minute)
+        closes = (
+            time() if (closes_hour, closes_minute) == (24, 0) else time(closes_hour, closes_minute)
+        )
         return time(opens_hour, opens_minute), closes
     except ValueError:
         return None
