@@ -1,0 +1,1 @@
+"""What every HTTP application of the house shares."""

@@ -1,0 +1,105 @@
+"""Types of request and response fields that refuse what no store keeps faithfully.
+
+Text is kept verbatim: no trimming, no newline conversion, no Unicode normalisation.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from support_copilot.domain.identifiers import MAX_ID
+
+MAX_EMAIL = 254  # RFC 5321, as corrected by erratum 1690
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+
+# Desks inside a company have customers at intranet.local and the like.
+SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    r"""Annotation of a string: ``Annotated[str, Text(500)]``.
+
+    At most ``max_length`` characters, no control characters but tab and line ends; not blank
+    unless ``blank`` is true.
+    """
+
+    max_length: int
+    blank: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            self._validate, core_schema.str_schema(strict=True, max_length=self.max_length)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string", "maxLength": self.max_length}
+        any_text = f"[^{_CONTROLS}]*"
+        if self.blank:
+            return schema | {"pattern": f"^{any_text}$"}
+        return schema | {"minLength": 1, "pattern": rf"^{any_text}[^{_CONTROLS}\s]{any_text}$"}
+
+    def _validate(self, value: str) -> str:
+        if found := _CONTROL.search(value):
+            raise PydanticCustomError(
+                "control_character",
+                "contains the control character U+{code} at position {position}; remove it",
+                {"code": f"{ord(found.group()):04X}", "position": found.start()},
+            )
+        if not self.blank and not value.strip():
+            raise PydanticCustomError("blank", "must not be blank")
+        return value
+
+
+def _email(value: Any) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "must be a string")
+    if len(value) > MAX_EMAIL:
+        raise PydanticCustomError("email", "must have at most 254 characters")
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError(
+            "email", "must be an e-mail address such as ada@example.com"
+        ) from None
+
+
+def _id(value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
+        number = int(value)
+        if number <= MAX_ID:
+            return number
+    raise PydanticCustomError("id", "must be an id: a string of 1 to 19 digits")
+
+
+_ID_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["361236745190146049"]}
+
+Email = Annotated[
+    str,
+    PlainValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
+]
+"""An address as RFC 5321 has it, its domain in lower case; not asked of the DNS."""
+
+Id = Annotated[int, PlainValidator(_id), WithJsonSchema(_ID_SCHEMA)]
+"""An id that comes in: a string of digits, an int in Python."""
+
+IdText = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema(_ID_SCHEMA)]
+"""An id that goes out: an int in Python, a string in JSON."""
