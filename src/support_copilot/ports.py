@@ -7,7 +7,7 @@ A port says what must hold, never how. Adapters live in ``storage``, ``messaging
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -111,6 +111,9 @@ class Customers(Protocol):
         """Store a new customer. Raises Conflict where the e-mail is taken."""
 
     async def rename(self, customer_id: int, name: str) -> None: ...
+    async def touch(self, customer_id: int, moment: datetime) -> None:
+        """Move ``last_contact_at`` forward to ``moment``, never back."""
+
     async def count_issue(self, customer_id: int, delta: int = 1) -> None:
         """Keep ``total_issues`` equal to the count, in the transaction that changes it."""
 
@@ -149,6 +152,7 @@ class Issues(Protocol):
 
 class Conversations(Protocol):
     async def add(self, message: Message) -> None: ...
+    async def add_many(self, messages: Sequence[Message]) -> None: ...
     async def of_issue(
         self, issue_id: int, *, after: int = 0, limit: int | None = None
     ) -> list[Message]:
@@ -186,8 +190,8 @@ class Labels(Protocol):
 
 
 class IndexEntries(Protocol):
-    async def put(self, entry: IndexEntry) -> int:
-        """Store or replace an issue's entry; return its sequence, larger than all before."""
+    async def put(self, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
+        """Store or replace entries; return those of living issues with growing sequences."""
 
     async def after(self, sequence: int, limit: int) -> list[IndexEntry]:
         """Return entries with a larger sequence, in order."""
@@ -345,11 +349,16 @@ class Queue(Protocol):
     """At-least-once, durable: what ``publish`` returned for survives any crash."""
 
     async def publish(self, messages: Sequence[QueueMessage]) -> None:
-        """Return once the broker has the messages for good; publishing an id twice is harmless
-        only because consumers record ids."""
+        """Return once the broker has the messages for good.
 
-    def consume(self, queue: str, prefetch: int = 16) -> AsyncIterator[Delivery]:
-        """Yield deliveries for ever; at most ``prefetch`` are in hand at once."""
+        Publishing an id twice is harmless only because consumers record ids.
+        """
+
+    def consume(self, queue: str, prefetch: int = 16) -> AsyncGenerator[Delivery, None]:
+        """Yield deliveries until closed; at most ``prefetch`` are in hand at once.
+
+        Closing the generator gives back what it had not yielded.
+        """
 
     async def depth(self) -> list[QueueDepth]: ...
     async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]: ...
@@ -418,7 +427,7 @@ class Analysis(Protocol):
     ) -> ConversationSummary: ...
 
     async def prepare(self, texts: Sequence[tuple[int, str, str]]) -> list[IndexEntry]:
-        """Return index entries for ``(issue id, title, description)``, in batches of the encoder."""
+        """Return index entries for ``(issue id, title, description)``, encoded in batches."""
 
     async def index(self, entries: Sequence[IndexEntry]) -> None:
         """Make entries searchable; one that is there is replaced."""

@@ -20,6 +20,7 @@ class Customer:
     name: str
     created_at: datetime
     total_issues: int = 0
+    last_contact_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ _BARE_SALUTATIONS = (
     "bonjour|bonsoir|salut|hola|ciao|buongiorno|moin|servus|hej|hoi|guten (?:tag|morgen|abend)"
     "|good (?:morning|day|afternoon|evening)"
 )
+_THANKS = "thanks|thank you|danke|merci|gracias|grazie|sorry"
 _NAME = r"\{customer\.(?:first_)?name\}"
 _GREETING = re.compile(
     rf"(?im)^([ \t]*)({'|'.join(map(re.escape, sorted(_SALUTATIONS, key=len, reverse=True)))})"
@@ -70,7 +71,7 @@ _QUOTE = "\"'\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 _NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
     CUSTOMER_NAME: (
         (
-            rf"(?im)(^[ \t]*(?:{_BARE_SALUTATIONS})|\b(?:thanks|thank you|danke|merci|gracias|grazie|sorry))[ \t]+{{0}}",
+            rf"(?im)(^[ \t]*(?:{_BARE_SALUTATIONS})|\b(?:{_THANKS}))[ \t]+{{0}}",
             r"\1",
         ),
         (r"(?m),[ \t]*{0}(?=[ \t]*(?:[,.!?:;]|$))", ""),

@@ -95,9 +95,7 @@ class _SqliteConnection:
         self._executor = executor
 
     async def call(self, work: Callable[[sa.Connection], T]) -> T:
-        future = asyncio.get_running_loop().run_in_executor(
-            self._executor, work, self._connection
-        )
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work, self._connection)
         try:
             return await _unbroken(future)
         except DBAPIError as error:
@@ -126,15 +124,9 @@ class SqliteEngine:
     dialect = "sqlite"
 
     def __init__(self, path: Path, readers: int = 4) -> None:
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}",
-            connect_args={"check_same_thread": False, "isolation_level": None},
-            poolclass=NullPool,
-        )
-        sa.event.listen(self._engine, "connect", _set_pragmas)
-        self._writing = self._engine.execution_options()
+        self._writing = _sqlite(path)
         sa.event.listen(self._writing, "begin", _begin_immediate)
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = _sqlite(path).execution_options(isolation_level="AUTOCOMMIT")
         self._write_lock = asyncio.Lock()
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
@@ -187,7 +179,6 @@ class SqliteEngine:
                 self._writer = None
         self._write_thread.shutdown()
         self._read_threads.shutdown()
-        self._engine.dispose()
 
 
 async def _in(executor: Executor, work: Callable[[], T]) -> T:
@@ -195,6 +186,16 @@ async def _in(executor: Executor, work: Callable[[], T]) -> T:
         return await _unbroken(asyncio.get_running_loop().run_in_executor(executor, work))
     except DBAPIError as error:
         raise _translate(error) from error
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "isolation_level": None},
+        poolclass=NullPool,
+    )
+    sa.event.listen(engine, "connect", _set_pragmas)
+    return engine
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
@@ -227,7 +228,7 @@ class _MysqlConnection:
 
 
 class MysqlEngine:
-    """MySQL or MariaDB through asyncmy; reads in autocommit, without a transaction's round trips."""
+    """MySQL or MariaDB through asyncmy; reads in autocommit, sparing the round trips."""
 
     dialect = "mysql"
 

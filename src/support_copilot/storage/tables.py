@@ -15,10 +15,19 @@ from sqlalchemy import (
     String,
     Table,
 )
+from sqlalchemy.schema import SchemaItem
 
 from support_copilot.domain.customer import EMAIL_MAX, NAME_MAX
 from support_copilot.domain.issue import TITLE_MAX
-from support_copilot.storage.types import BigId, Blob, Json, LongText, Moment
+from support_copilot.storage.types import (
+    BigId,
+    Blob,
+    Json,
+    LongText,
+    Moment,
+    SearchedText,
+    searched_string,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -35,11 +44,13 @@ def _id() -> Column[int]:
     return Column("id", BigId, primary_key=True, autoincrement=False)
 
 
-def _table(name: str, *parts: Column[object] | CheckConstraint | Index) -> Table:
+def _table(name: str, *parts: SchemaItem) -> Table:
     return Table(
         name,
         metadata,
         *parts,
+        # Ids of rows that are gone are never given again.
+        sqlite_autoincrement=name == "events",
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
@@ -70,8 +81,8 @@ issues = _table(
     "issues",
     _id(),
     Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False),
-    Column("title", String(TITLE_MAX), nullable=False),
-    Column("description", LongText, nullable=False),
+    Column("title", searched_string(TITLE_MAX), nullable=False),
+    Column("description", SearchedText, nullable=False),
     Column("severity", String(8), nullable=False),
     Column("status", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text
-from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT
+from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
+from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT, VARCHAR
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 
@@ -17,6 +17,16 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 #: MySQL's plain TEXT ends at 64 KiB, in bytes.
 LongText = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+#: What full-text search reads compares words without regard to case and accents; all other text
+#: is compared byte by byte.
+_SEARCHED = "utf8mb4_unicode_ci"
+SearchedText = Text().with_variant(LONGTEXT(collation=_SEARCHED), "mysql", "mariadb")
+
+
+def searched_string(length: int) -> String:
+    return String(length).with_variant(VARCHAR(length, collation=_SEARCHED), "mysql", "mariadb")
+
+
 Blob = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
 
 
