@@ -247,12 +247,12 @@ class Notifications(Protocol):
     """The list of notifications that the portal shows."""
 
     async def add(self, notification: Notification) -> None:
-        """Store a notification; one whose id is there already stays as it is."""
+        """Store a notification. Raises Conflict where its id is taken."""
 
     async def latest(self, limit: int, after_id: int = 0) -> list[Notification]:
         """Return the newest notifications with an id above ``after_id``, newest first."""
 
-    async def mark_read(self, notification_id: int) -> bool:
+    async def mark_read(self, notification_id: int, now: datetime) -> bool:
         """Mark a notification as read; false where there is none."""
 
 
@@ -481,7 +481,10 @@ class LiveStatus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Tells somebody about an issue; ``id`` makes it one notification however often sent."""
+    """Tells somebody about an issue; ``id`` makes it one notification however often sent.
+
+    ``read_at`` is when somebody marked it as read in the portal.
+    """
 
     id: int
     kind: str
@@ -489,7 +492,7 @@ class Notification:
     title: str
     text: str
     created_at: datetime
-    read: bool = False
+    read_at: datetime | None = None
 
 
 class NotificationChannel(Protocol):
