@@ -19,7 +19,10 @@ _log = structlog.get_logger(__name__)
 
 
 class CriticalityClock:
-    """Takes up to ``batch`` due issues at a time; their changes commit with their notifications."""
+    """Takes up to ``batch`` due issues at a time; each commits with its event and notification.
+
+    One transaction an issue, so that no intake waits for a whole batch.
+    """
 
     def __init__(
         self,
@@ -50,20 +53,25 @@ class CriticalityClock:
 
     async def tick(self) -> int:
         """Re-judge what is due now; return how many issues were saved."""
-        async with self._database.write() as uow:
+        async with self._database.read() as uow:
             due = await uow.issues.due(self._clock.now(), self._batch)
-            return sum([await self._judge(uow, issue) for issue in due])
+        return sum([await self._rejudge(issue) for issue in due])
 
-    async def _judge(self, uow: UnitOfWork, issue: Issue) -> bool:
+    async def _rejudge(self, issue: Issue) -> bool:
+        try:
+            async with self._database.write() as uow:
+                await self._save(uow, issue)
+        except VersionMismatch:
+            # Whoever changed it has judged it; if it is due still, the next tick finds it.
+            return False
+        return True
+
+    async def _save(self, uow: UnitOfWork, issue: Issue) -> None:
         now = self._clock.now()
         history = await uow.customers.history(issue.customer_id, now, without=issue.id)
         before = issue.critical_reasons
         new_codes = assess(issue, history, self._targets, now).apply_to(issue)
-        try:
-            await uow.issues.save(issue, expected_version=issue.version)
-        except VersionMismatch:
-            # Whoever changed it has judged it; if it is due still, the next tick finds it.
-            return False
+        await uow.issues.save(issue, expected_version=issue.version)
         if issue.critical_reasons != before:
             codes = [reason["code"] for reason in issue.critical_reasons]
             kind = EventType.ISSUE_CRITICAL if new_codes else EventType.ISSUE_CHANGED
@@ -78,4 +86,3 @@ class CriticalityClock:
                 key=issue.id,
             )
             await uow.outbox.add([message])
-        return True

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -146,11 +147,44 @@ class Restarting:
         self.database = database
         self.refusals = 2
 
-    def write(self):
+    def read(self):
         if self.refusals:
             self.refusals -= 1
             raise Unavailable("the database restarts")
+        return self.database.read()
+
+    def write(self):
         return self.database.write()
+
+
+class Hurried:
+    """A database in which somebody closes an issue just before we write."""
+
+    def __init__(self, database) -> None:
+        self.database = database
+
+    def read(self):
+        return self.database.read()
+
+    @asynccontextmanager
+    async def write(self):
+        async with self.database.write() as uow:
+            issue = await uow.issues.get(1)
+            issue.status, issue.criticality_due_at = Status.CLOSED, None
+            await uow.issues.save(issue, expected_version=issue.version)
+        async with self.database.write() as uow:
+            yield uow
+
+
+async def test_what_somebody_changed_meanwhile_is_left_alone(database, hands):
+    await add(database, 1)
+    hands.moment = MONDAY + timedelta(hours=3)
+    clock = CriticalityClock(Hurried(database), hands, IdGenerator(), TARGETS)
+    assert await clock.tick() == 0
+    issue, messages, events = await state(database)
+    assert issue.status is Status.CLOSED
+    assert not issue.critical
+    assert (messages, events) == ([], [])
 
 
 async def test_running_outlives_the_database_and_works_off_more_than_a_batch(
