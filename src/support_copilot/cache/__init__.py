@@ -1,0 +1,1 @@
+"""Values and counters that may vanish at any moment."""
