@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -21,32 +22,34 @@ GAP_WORDS = 4
 MAX_GAPS = 3
 STEM_MIN = 3
 
-_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*")
 # French writes the article to its noun: l'eau must be found as eau.
-_ELISION = re.compile(r"(?:l|d|j|n|s|m|t|c|qu)['’]", re.IGNORECASE)
+_ELISION = re.compile(r"(?:l|d|j|n|s|m|t|c|qu)['\u2019]", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?;…]|\n\s*\n")
-_CLAUSE_END = re.compile(r"[,:()–—]")
+_CLAUSE_END = re.compile(r"[,:()\u2013\u2014]")
 _SCOPE = 3
-_NEGATORS = frozenset(
-    # English
-    "no not never without nobody noone none neither isnt wasnt arent werent hasnt havent hadnt "
-    "didnt doesnt dont "
-    # German, French
-    "kein keine keinen keinem keiner nicht nie niemand ohne pas jamais sans aucun aucune personne "
-    # Spanish, Portuguese, Polish
-    "sin nunca nadie ningun ninguna ninguno nao sem nenhum nenhuma ninguem nie nikt bez zaden zadna"
-    .split()
-)
+_NEGATOR_WORDS = """
+    no not never without nobody noone none neither isnt wasnt arent werent hasnt havent hadnt
+    didnt doesnt dont
+    kein keine keinen keinem keiner nicht nie niemand ohne
+    pas jamais sans aucun aucune personne
+    sin nunca nadie ningun ninguna ninguno nao sem nenhum nenhuma ninguem
+    nikt bez zaden zadna
+"""
+_NEGATORS = frozenset(_NEGATOR_WORDS.split())
 # After these words a negation before them no longer speaks of what follows.
-_RELEASES = frozenset(
-    "who why how what when where if whether until only just but because since idea "
-    "warum wer wie wann ob bis nur sondern weil qui pourquoi comment quand seulement mais "
-    "quien porque como cuando solo sino pero quem quando apenas mas kto dlaczego jak kiedy tylko "
-    "ale".split()
-)
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "'": "", "’": ""})
+_RELEASE_WORDS = """
+    who why how what when where if whether until only just but because since idea
+    warum wer wie wann ob bis nur sondern weil
+    qui pourquoi comment quand seulement mais
+    quien porque como cuando solo sino pero quem quando apenas mas
+    kto dlaczego jak kiedy tylko ale
+"""
+_RELEASES = frozenset(_RELEASE_WORDS.split())
+_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "'": "", "\u2019": ""})
 
 Key = TypeVar("Key")
+Place = TypeVar("Place")
 
 
 class Word(NamedTuple):
@@ -71,12 +74,17 @@ def words_of(text: str) -> list[Word]:
     words: list[Word] = []
     sentence = clause = end = 0
     for match in _WORD.finditer(text):
-        between = text[end : match.start()]
-        if len(between) > 1 or between != " ":
+        start = match.start()
+        between = text[end:start]
+        if between != " ":
             sentence += _SENTENCE_END.search(between) is not None
             clause += _CLAUSE_END.search(between) is not None
-        start, end = match.span()
-        elided = _ELISION.match(match.group())
+        end = match.end()
+        word = match.group()
+        if word.isascii() and word.isalnum():
+            words.append(Word(word.lower(), start, end, sentence, clause))
+            continue
+        elided = _ELISION.match(word)
         if elided:
             middle = start + elided.end()
             words.append(Word(plain(text[start:middle]), start, middle, sentence, clause))
@@ -119,8 +127,18 @@ class _Slot:
     endings: tuple[str, ...]
     after_gap: bool
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The words of a slot that must come next and holds nothing else; else nothing."""
+        free = self.after_gap or self.stems or self.endings
+        return frozenset() if free else self.exact
+
     def accepts(self, word: str) -> bool:
-        return word in self.exact or word.startswith(self.stems) or word.endswith(self.endings)
+        if word in self.exact:
+            return True
+        return bool(self.stems and word.startswith(self.stems)) or bool(
+            self.endings and word.endswith(self.endings)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +150,7 @@ class Phrase:
 
     @classmethod
     def parse(cls, text: str) -> Phrase:
-        """Raises ValueError with a sentence on what to mend."""
+        """Read a phrase. Raises ValueError with a sentence on what to mend."""
         parts = text.split()
         if not parts or GAP in {parts[0], parts[-1]}:
             raise ValueError(f"needs words, also before and after '{GAP}'")
@@ -151,11 +169,9 @@ class Phrase:
             raise ValueError("needs at least one word with letters or digits")
         return cls(tuple(slots), any(slot.exact & _NEGATORS for slot in slots))
 
-    def match(self, words: Sequence[Word], first: int) -> int | None:
-        """Return the last word's place where the phrase begins at ``first``."""
-        return self._rest(words, first, 1) if self.slots[0].accepts(words[first].plain) else None
-
-    def _rest(self, words: Sequence[Word], at: int, index: int) -> int | None:
+    def match(self, words: Sequence[Word], at: int, index: int = 0) -> int | None:
+        """Return the last word's place where the slots after ``index`` follow the word ``at``."""
+        index += 1
         if index == len(self.slots):
             return at
         slot = self.slots[index]
@@ -164,23 +180,31 @@ class Phrase:
             if words[place].sentence != words[at].sentence:
                 return None
             if slot.accepts(words[place].plain):
-                last = self._rest(words, place, index + 1)
+                last = self.match(words, place, index)
                 if last is not None:
                     return last
         return None
 
 
+_Index = dict[Place, list[tuple[Key, Phrase]]]
+
+
 class PhraseBook(Generic[Key]):
-    """Many phrases, found in one walk over a text: only those that can begin at a word are tried."""
+    """Many phrases, found in one walk over a text, trying only what can begin at a word."""
 
     def __init__(self, phrases: Iterable[tuple[Key, Phrase]]) -> None:
-        self._exact: dict[str, list[tuple[Key, Phrase]]] = defaultdict(list)
-        self._stems: dict[str, list[tuple[Key, Phrase]]] = defaultdict(list)
-        self._endings: dict[str, list[tuple[Key, Phrase]]] = defaultdict(list)
+        self._words: _Index[str, Key] = defaultdict(list)
+        self._pairs: _Index[tuple[str, str], Key] = defaultdict(list)
+        self._stems: _Index[str, Key] = defaultdict(list)
+        self._endings: _Index[str, Key] = defaultdict(list)
         for key, phrase in phrases:
-            slot = phrase.slots[0]
+            slot, *others = phrase.slots
+            follows = others[0].fixed if others else frozenset[str]()
             for word in slot.exact:
-                self._exact[word].append((key, phrase))
+                for second in follows:
+                    self._pairs[word, second].append((key, phrase))
+                if not follows:
+                    self._words[word].append((key, phrase))
             for stem in {stem[:STEM_MIN] for stem in slot.stems}:
                 self._stems[stem].append((key, phrase))
             for ending in {ending[-STEM_MIN:] for ending in slot.endings}:
@@ -188,14 +212,17 @@ class PhraseBook(Generic[Key]):
 
     def find(self, words: Sequence[Word]) -> Iterator[tuple[Found[Key], Phrase]]:
         nothing: list[tuple[Key, Phrase]] = []
-        for first, word in enumerate(words):
-            text = word.plain
+        texts = [*(word.plain for word in words), ""]
+        for first, (text, second) in enumerate(pairwise(texts)):
             for candidates in (
-                self._exact.get(text, nothing),
+                self._words.get(text, nothing),
+                self._pairs.get((text, second), nothing),
                 self._stems.get(text[:STEM_MIN], nothing),
                 self._endings.get(text[-STEM_MIN:], nothing),
             ):
                 for key, phrase in candidates:
+                    if not phrase.slots[0].accepts(text):
+                        continue
                     last = phrase.match(words, first)
                     if last is not None:
                         yield Found(key, first, last), phrase

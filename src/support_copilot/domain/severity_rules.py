@@ -120,19 +120,25 @@ class SeverityRules:
             rule = self.rules[number]
             if language and rule.languages and language not in rule.languages:
                 continue
-            needed = {f"all.{index}" for index in range(len(rule.all))} | ({"any"} if rule.any else set())
+            needed = {f"all.{index}" for index in range(len(rule.all))} | (
+                {"any"} if rule.any else set()
+            )
             if not needed <= conditions.get(number, set()):
                 continue
             excluded = sentences.get(number, set())
             quotes = _quotes(
-                text, words, [span for span in spans[number] if words[span[0]].sentence not in excluded]
+                text,
+                words,
+                [span for span in spans[number] if words[span[0]].sentence not in excluded],
             )
             if quotes:
                 hits.append(RuleHit(rule, quotes))
         return hits
 
 
-def combine(hits: Sequence[RuleHit], before: Mapping[Severity, float]) -> tuple[Severity, Probabilities]:
+def combine(
+    hits: Sequence[RuleHit], before: Mapping[Severity, float]
+) -> tuple[Severity, Probabilities]:
     """Return the level and the probabilities after the rules have spoken.
 
     ``before`` are the probabilities without them. The level is the likeliest one, but never below
@@ -202,7 +208,9 @@ def rules_only(
     )
 
 
-def _quotes(text: str, words: Sequence[Word], spans: Collection[tuple[int, int]]) -> tuple[str, ...]:
+def _quotes(
+    text: str, words: Sequence[Word], spans: Collection[tuple[int, int]]
+) -> tuple[str, ...]:
     quotes: dict[str, str] = {}
     end = -1
     for first, last in sorted(spans, key=lambda span: (span[0], -span[1])):
@@ -249,7 +257,7 @@ class _Reader:
             self._mistake(f"rule {number}", "is not a table; begin it with a line [[rule]]")
             return
         before = len(self.mistakes)
-        name = table.get("id")
+        name: Any = table.get("id")
         where = f"rule '{name}'" if name else f"rule {number}"
         if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
             self._mistake(f"{where}.id", "must be a short name of letters, digits and hyphens")
@@ -258,18 +266,18 @@ class _Reader:
         known = {part.name for part in fields(Rule)}
         for key in table.keys() - known:
             self._mistake(f"{where}.{key}", f"unknown key; known are {', '.join(sorted(known))}")
-        description = table.get("description")
+        description: Any = table.get("description")
         if not isinstance(description, str) or not description.strip():
             self._mistake(f"{where}.description", "must say in a sentence what the rule is about")
-        effect = table.get("effect")
-        level = table.get("level")
+        effect: Any = table.get("effect")
+        level: Any = table.get("level")
         if effect not in {"floor", "weight"}:
             self._mistake(f"{where}.effect", "must be 'floor' or 'weight'")
         if level not in set(Severity):
             self._mistake(f"{where}.level", "must be 'HIGH', 'NORMAL' or 'LOW'")
         elif effect == "floor" and level == Severity.LOW:
             self._mistake(f"{where}.level", "a floor of LOW changes nothing; use effect 'weight'")
-        weight = table.get("weight", FLOOR_WEIGHT if effect == "floor" else None)
+        weight: Any = table.get("weight", FLOOR_WEIGHT if effect == "floor" else None)
         if not _is_number(weight) or not 0 < weight <= WEIGHT_MAX:
             self._mistake(f"{where}.weight", f"must be a number above 0, at most {WEIGHT_MAX:g}")
         if "phrases" not in table or table["phrases"] == []:
