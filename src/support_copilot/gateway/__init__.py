@@ -1,0 +1,1 @@
+"""The one door: what every request passes before it reaches a service."""
