@@ -66,8 +66,7 @@ class IssueFilter:
 @dataclass(frozen=True, slots=True)
 class IssueListItem:
     issue: Issue
-    customer_name: str
-    customer_email: str
+    customer: Customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +128,23 @@ class Issues(Protocol):
     async def by_external_id(self, external_id: str) -> Issue | None: ...
     async def next_number(self) -> int: ...
     async def add(self, issue: Issue) -> None: ...
-    async def save(self, issue: Issue, *, expected_version: int) -> None:
-        """Write all mutable fields and add 1 to ``version``.
+    async def save(self, issue: Issue, *, expected_version: int, edited: bool = True) -> None:
+        """Write all mutable fields and add 1 to ``version`` where somebody ``edited`` it.
 
         Raises VersionMismatch where the stored version is not ``expected_version``.
         """
+
+    async def rejudge_customer(self, customer_id: int, now: datetime) -> None:
+        """Make the criticality of a customer's open issues due: their run has grown."""
+
+    async def mark(
+        self,
+        issue_id: int,
+        *,
+        recommended_at: datetime | None = None,
+        ended_at: datetime | None = None,
+    ) -> None:
+        """Note when replies were proposed or the conversation ended; the version stays."""
 
     async def erase(self, issue_id: int) -> bool:
         """Remove an issue with everything that belongs to it; false where there was none."""
@@ -164,8 +175,8 @@ class Conversations(Protocol):
 
 class Recommendations(Protocol):
     async def get(self, recommendation_id: int) -> Recommendation | None: ...
-    async def of_issue(self, issue_id: int) -> list[Recommendation]:
-        """Return the latest generation, best first."""
+    async def of_issue(self, issue_id: int, *, since: datetime) -> list[Recommendation]:
+        """Return the proposals made at or after ``since``, best first."""
 
     async def add(self, recommendations: Sequence[Recommendation]) -> None: ...
     async def save_verdict(self, recommendation: Recommendation) -> None: ...
@@ -398,6 +409,11 @@ class Judgement:
 class Analysis(Protocol):
     """Judgements about text; nothing here stores anything but the similarity index."""
 
+    async def assess_many(
+        self, texts: Sequence[tuple[int, str, str]]
+    ) -> list[tuple[SeverityAssessment, IndexEntry]]:
+        """Rate and index many ``(issue id, title, description)``, encoded once, in batches."""
+
     async def judge(
         self, title: str, description: str, *, limit: int = 5, seconds: float = 5.0
     ) -> Judgement:
@@ -442,6 +458,16 @@ class Analysis(Protocol):
         """Name the encoder and analyser that make index entries now."""
 
     def models(self) -> list[ModelInfo]: ...
+
+
+class Proposals(Protocol):
+    """Proposes replies to stored issues."""
+
+    async def generate(self, issue_id: int) -> list[Recommendation]:
+        """Propose now and store, best first; an empty list is a valid answer.
+
+        Raises NotFound.
+        """
 
 
 # ---------------------------------------------------------------- everything around

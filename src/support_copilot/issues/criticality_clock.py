@@ -71,7 +71,7 @@ class CriticalityClock:
         history = await uow.customers.history(issue.customer_id, now, without=issue.id)
         before = issue.critical_reasons
         new_codes = assess(issue, history, self._targets, now).apply_to(issue)
-        await uow.issues.save(issue, expected_version=issue.version)
+        await uow.issues.save(issue, expected_version=issue.version, edited=False)
         if issue.critical_reasons != before:
             codes = [reason["code"] for reason in issue.critical_reasons]
             kind = EventType.ISSUE_CRITICAL if new_codes else EventType.ISSUE_CHANGED

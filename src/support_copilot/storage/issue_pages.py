@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from support_copilot.domain.customer import normalise_email
+from support_copilot.domain.customer import Customer, normalise_email
 from support_copilot.domain.errors import InvalidInput
 from support_copilot.ports import IssueFilter, IssueListItem, Page
 from support_copilot.storage.engine import Connection
@@ -24,13 +24,16 @@ _WORD = re.compile(r"\w+")
 _MYSQL_SHORTEST_WORD = 3  # innodb_ft_min_token_size
 
 
+_CUSTOMER = ("name", "email", "created_at", "total_issues", "last_contact_at")
+
+
 async def fetch_page(connection: Connection, wanted: IssueFilter) -> Page:
     statement = page_statement(wanted, connection.dialect)
     rows = await connection.rows(statement)
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
     return Page(
-        items=[IssueListItem(to_issue(row), row.customer_name, row.customer_email) for row in rows],
+        items=[IssueListItem(to_issue(row), _customer(row)) for row in rows],
         next_cursor=_cursor(wanted, rows[-1]) if more else None,
     )
 
@@ -43,8 +46,7 @@ def page_statement(wanted: IssueFilter, dialect: str) -> sa.Select[Any]:
         sa.select(
             *ISSUE_COLUMNS,
             issues.c.attention,
-            customers.c.name.label("customer_name"),
-            customers.c.email.label("customer_email"),
+            *(customers.c[name].label(f"customer_{name}") for name in _CUSTOMER),
         )
         .join(customers, customers.c.id == issues.c.customer_id)
         .where(*_conditions(wanted, dialect))
@@ -124,6 +126,12 @@ def _words_match(text: str, dialect: str) -> sa.ColumnElement[bool]:
     return sa.text(
         "MATCH (issues.title, issues.description) AGAINST (:search IN BOOLEAN MODE)"
     ).bindparams(search=wanted)  # type: ignore[return-value]  # a text is a condition where used
+
+
+def _customer(row: Row[Any]) -> Customer:
+    return Customer(
+        id=row.customer_id, **{name: getattr(row, f"customer_{name}") for name in _CUSTOMER}
+    )
 
 
 def _query(wanted: IssueFilter) -> str:

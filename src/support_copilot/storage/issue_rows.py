@@ -40,11 +40,14 @@ MUTABLE = (
     "resolution",
     "reopened_count",
 )
-ISSUE_COLUMNS = [issues.c[name] for name in (*FIXED, *MUTABLE, "version")]
+#: Set beside the issue, without a new version: nobody edits them.
+_MARKS = ("recommended_at", "ended_at")
+_READ = (*FIXED, *MUTABLE, *_MARKS, "version")
+ISSUE_COLUMNS = [issues.c[name] for name in _READ]
 
 
 def to_issue(row: Row[Any]) -> Issue:
-    fields = {name: getattr(row, name) for name in (*FIXED, *MUTABLE, "version")}
+    fields = {name: getattr(row, name) for name in _READ}
     fields["severity"] = Severity(fields["severity"])
     fields["status"] = Status(fields["status"])
     fields["channel"] = Channel(fields["channel"])

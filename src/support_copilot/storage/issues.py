@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from support_copilot.domain.errors import VersionMismatch
-from support_copilot.domain.issue import Issue, Status
+from support_copilot.domain.issue import OPEN_STATUSES, Issue, Status
 from support_copilot.domain.similarity import SimilarHit, SimilarIssue
 from support_copilot.ports import IssueFilter, Page
 from support_copilot.storage import counters
@@ -49,16 +49,38 @@ class SqlIssues:
             issues.insert(), issue_values(issue, (*FIXED, *MUTABLE, "version"))
         )
 
-    async def save(self, issue: Issue, *, expected_version: int) -> None:
+    async def save(self, issue: Issue, *, expected_version: int, edited: bool = True) -> None:
         changed = await self._connection.run(
             issues.update().where(issues.c.id == issue.id, issues.c.version == expected_version),
-            {**issue_values(issue, MUTABLE), "version": expected_version + 1},
+            {**issue_values(issue, MUTABLE), "version": expected_version + edited},
         )
         if not changed:
             raise VersionMismatch(
                 "The issue was changed by somebody else since it was read; read it again."
             )
-        issue.version = expected_version + 1
+        issue.version = expected_version + edited
+
+    async def rejudge_customer(self, customer_id: int, now: datetime) -> None:
+        await self._connection.run(
+            issues.update().where(
+                issues.c.customer_id == customer_id,
+                issues.c.status.in_([status.value for status in OPEN_STATUSES]),
+            ),
+            {"criticality_due_at": now},
+        )
+
+    async def mark(
+        self,
+        issue_id: int,
+        *,
+        recommended_at: datetime | None = None,
+        ended_at: datetime | None = None,
+    ) -> None:
+        given = {"recommended_at": recommended_at, "ended_at": ended_at}
+        await self._connection.run(
+            issues.update().where(issues.c.id == issue_id),
+            {name: moment for name, moment in given.items() if moment is not None},
+        )
 
     async def erase(self, issue_id: int) -> bool:
         return bool(await self._connection.run(issues.delete().where(issues.c.id == issue_id)))

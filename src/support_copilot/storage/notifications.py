@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from support_copilot.ports import Notification
 from support_copilot.storage.engine import Connection
 from support_copilot.storage.tables import notifications
 
-_NAMES = ("id", "kind", "issue_id", "title", "text", "created_at")
+_NAMES = ("id", "kind", "issue_id", "title", "text", "created_at", "read_at")
 
 
 class SqlNotifications:
@@ -18,11 +18,6 @@ class SqlNotifications:
         self._connection = connection
 
     async def add(self, notification: Notification) -> None:
-        known = await self._connection.rows(
-            sa.select(notifications.c.id).where(notifications.c.id == notification.id)
-        )
-        if known:
-            return
         await self._connection.run(
             notifications.insert(), {name: getattr(notification, name) for name in _NAMES}
         )
@@ -36,10 +31,10 @@ class SqlNotifications:
         )
         return [Notification(**{name: getattr(row, name) for name in _NAMES}) for row in rows]
 
-    async def mark_read(self, notification_id: int) -> bool:
+    async def mark_read(self, notification_id: int, now: datetime) -> bool:
         return bool(
             await self._connection.run(
                 notifications.update().where(notifications.c.id == notification_id),
-                {"read_at": datetime.now(UTC)},
+                {"read_at": now},
             )
         )

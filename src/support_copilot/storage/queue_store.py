@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, case, delete, func, not_, select, true, update
+from sqlalchemy import Row, and_, case, delete, func, not_, or_, select, true, update
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql.expression import ColumnElement, Insert
 
 from support_copilot.ports import DeadLetter, QueueDepth
 from support_copilot.queues import QueueMessage
-from support_copilot.storage.engine import Engine
+from support_copilot.storage.engine import Connection, Engine
 from support_copilot.storage.tables import queue_messages as messages
 
 #: Before every real moment, so that what is given back comes first again.
@@ -61,9 +61,7 @@ class QueueStore:
         """Lease up to ``limit`` visible messages; return each with its attempt, from 1.
 
         Of one key at most one message is leased at a time, the first one visible, so that order
-        per key holds however many consumers there are. (On MySQL two claims at the very same
-        moment skip each other's rows and may take two messages of one key.) Key 0 means that
-        order does not matter.
+        per key holds however many consumers there are. Key 0 means that order does not matter.
         """
         moment = now.timestamp()
         async with self._engine.transaction() as connection:
@@ -84,6 +82,8 @@ class QueueStore:
                 .with_for_update(skip_locked=True)
             )
             first = _first_of_each_key(rows)
+            if connection.dialect != "sqlite":
+                first = await _not_overtaking(connection, queue, first, moment)
             if first:
                 await connection.run(
                     update(messages)
@@ -256,6 +256,34 @@ def _first_of_each_key(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
         if row.key:
             keys.add(row.key)
     return first
+
+
+async def _not_overtaking(
+    connection: Connection, queue: str, rows: list[Row[Any]], moment: float
+) -> list[Row[Any]]:
+    """Leave out rows that stand behind one of their key which a concurrent claim is taking.
+
+    That claim's rows were skipped because it had them locked; SQLite has a single writer.
+    """
+    keyed = [row for row in rows if row.key]
+    if not keyed:
+        return rows
+    last = max(row.visible_at for row in keyed)
+    others = await connection.rows(
+        select(messages.c.key, messages.c.leased, messages.c.visible_at, messages.c.id).where(
+            _alive(queue),
+            or_(messages.c.visible_at <= last, _leased(moment)),
+            messages.c.key.in_([row.key for row in keyed]),
+            messages.c.id.not_in([row.id for row in keyed]),
+        )
+    )
+    place = {row.key: (row.visible_at, row.id) for row in keyed}
+    behind = {
+        other.key
+        for other in others
+        if other.leased or (other.visible_at, other.id) < place[other.key]
+    }
+    return [row for row in rows if row.key not in behind]
 
 
 def _insert_if_new(dialect: str) -> Insert:

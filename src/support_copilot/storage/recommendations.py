@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,24 +42,17 @@ class SqlRecommendations:
         )
         return _to_recommendation(rows[0]) if rows else None
 
-    async def of_issue(self, issue_id: int) -> list[Recommendation]:
-        latest = (
-            sa.select(sa.func.max(recommendations.c.generation))
-            .where(recommendations.c.issue_id == issue_id)
-            .scalar_subquery()
-        )
+    async def of_issue(self, issue_id: int, *, since: datetime) -> list[Recommendation]:
         rows = await self._connection.rows(
             sa.select(recommendations)
-            .where(recommendations.c.issue_id == issue_id, recommendations.c.generation == latest)
-            .order_by(recommendations.c.rank)
+            .where(recommendations.c.issue_id == issue_id, recommendations.c.created_at >= since)
+            .order_by(recommendations.c.created_at, recommendations.c.rank)
         )
         return [_to_recommendation(row) for row in rows]
 
     async def add(self, batch: Sequence[Recommendation]) -> None:
-        """Store proposals made together; the smallest of their ids names the generation."""
         if not batch:
             return
-        generation = min(item.id for item in batch)
         await self._connection.run(
             recommendations.insert(),
             [
@@ -68,7 +62,6 @@ class SqlRecommendations:
                     "template_text": item.template_text,
                     "confidence_score": round(item.confidence_score, 2),
                     "created_at": item.created_at,
-                    "generation": generation,
                     "rank": item.rank,
                     "sources": item.sources,
                     "model_version": item.model_version,

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -105,6 +106,8 @@ issues = _table(
     Column("assignee", String(100)),
     Column("resolution", LongText),
     Column("reopened_count", Integer, nullable=False),
+    Column("recommended_at", Moment),
+    Column("ended_at", Moment),
     # What "sort by attention" sorts by; see storage/attention.py.
     Column("attention", BigId, nullable=False),
     Column("version", Integer, nullable=False),
@@ -138,8 +141,6 @@ recommendations = _table(
     Column("template_text", LongText, nullable=False),
     Column("confidence_score", Numeric(3, 2, asdecimal=False), nullable=False),
     Column("created_at", Moment, nullable=False),
-    # Proposals made together share a generation; the latest one is shown.
-    Column("generation", BigId, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("sources", Json, nullable=False),
     Column("model_version", String(120), nullable=False),
@@ -148,7 +149,7 @@ recommendations = _table(
     Column("reason", LongText),
     Column("decided_by", String(100)),
     Column("decided_at", Moment),
-    Index("ix_recommendations_issue_id_generation", "issue_id", "generation", "rank"),
+    Index("ix_recommendations_issue_id_created_at", "issue_id", "created_at", "rank"),
 )
 
 templates = _table(
@@ -246,7 +247,7 @@ queue_messages = _table(
     Column("trace", Json, nullable=False),
     Column("created_at", Moment, nullable=False),
     # Epoch seconds; a leased message becomes visible again when its lease runs out.
-    Column("visible_at", Float, nullable=False),
+    Column("visible_at", Double, nullable=False),
     Column("leased", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("dead", Boolean, nullable=False),

@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("schema_version", sa.Integer(), nullable=False),
         sa.Column("trace", Json(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("visible_at", sa.Float(), nullable=False),
+        sa.Column("visible_at", sa.Double(), nullable=False),
         sa.Column("leased", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("dead", sa.Boolean(), nullable=False),
@@ -217,6 +217,8 @@ def upgrade() -> None:
         sa.Column("assignee", sa.String(length=100), nullable=True),
         sa.Column("resolution", LongText, nullable=True),
         sa.Column("reopened_count", sa.Integer(), nullable=False),
+        sa.Column("recommended_at", Moment(), nullable=True),
+        sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("attention", BigId, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint("severity IN ('LOW','NORMAL','HIGH')", name="ck_issues_severity"),
@@ -361,7 +363,6 @@ def upgrade() -> None:
         sa.Column("template_text", LongText, nullable=False),
         sa.Column("confidence_score", sa.Numeric(3, 2, asdecimal=False), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("generation", BigId, nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("sources", Json(), nullable=False),
         sa.Column("model_version", sa.String(length=120), nullable=False),
@@ -377,9 +378,9 @@ def upgrade() -> None:
         **_TABLE,
     )
     op.create_index(
-        "ix_recommendations_issue_id_generation",
+        "ix_recommendations_issue_id_created_at",
         "recommendations",
-        ["issue_id", "generation", "rank"],
+        ["issue_id", "created_at", "rank"],
         unique=False,
     )
     op.create_table(
