@@ -137,17 +137,18 @@ class SeverityRules:
 
 
 def combine(
-    hits: Sequence[RuleHit], before: Mapping[Severity, float]
+    hits: Sequence[RuleHit], before: Mapping[Severity, float], scale: float = 1.0
 ) -> tuple[Severity, Probabilities]:
     """Return the level and the probabilities after the rules have spoken.
 
     ``before`` are the probabilities without them. The level is the likeliest one, but never below
-    a floor; where a floor decides, its probability may be small, and says so.
+    a floor; where a floor decides, its probability may be small, and says so. ``scale`` lessens
+    the rules' weights where a model that has read the same words speaks first.
     """
     logits = {level: math.log(max(before[level], 1e-9)) for level in Severity}
     floor = Severity.LOW
     for hit in hits:
-        logits[hit.rule.level] += hit.rule.weight
+        logits[hit.rule.level] += scale * hit.rule.weight
         if hit.rule.effect == "floor":
             floor = max(floor, hit.rule.level, key=lambda level: level.rank)
     top = max(logits.values())
@@ -173,12 +174,15 @@ def rule_reasons(hits: Iterable[RuleHit]) -> list[SeverityReason]:
 
 
 def rule_changes(
-    hits: Sequence[RuleHit], before: Mapping[Severity, float], level: Severity
+    hits: Sequence[RuleHit],
+    before: Mapping[Severity, float],
+    level: Severity,
+    scale: float = 1.0,
 ) -> list[SeverityReason]:
     """Return which single rule's silence would give another level than ``level``."""
     changes = []
     for hit in hits:
-        other, _ = combine([kept for kept in hits if kept is not hit], before)
+        other, _ = combine([kept for kept in hits if kept is not hit], before, scale)
         if other != level:
             changes.append(
                 SeverityReason(

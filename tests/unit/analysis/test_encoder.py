@@ -102,9 +102,11 @@ def test_a_known_text_is_not_encoded_again_until_it_is_forgotten(model):
         np.testing.assert_array_equal(model.encode(["two", "one"]), first[[1, 0]])
         model.forget(["one", "never seen"])
         model.encode(["one", "two"])
+        model.encode(["three"], keep=False)
+        model.encode(["three"])
     finally:
         del model._run
-    assert runs == [["one", "two"], ["one"]]
+    assert runs == [["one", "two"], ["one"], ["three"], ["three"]]
 
 
 def test_the_oldest_texts_leave_a_full_cache(model):

@@ -84,8 +84,11 @@ class Encoder:
         tokenizer.enable_truncation(MAX_TOKENS)
         return cls(open_session(graph, threads), tokenizer)
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one L2-normalised row of 384 a text; of a long text the first 256 tokens count."""
+    def encode(self, texts: Sequence[str], *, keep: bool = True) -> NDArray[np.float32]:
+        """Return one L2-normalised row of 384 a text; of a long text the first 256 tokens count.
+
+        With ``keep`` false the cache is asked but learns nothing.
+        """
         vectors = np.empty((len(texts), DIMENSION), np.float32)
         keys = [_key(text) for text in texts]
         missing: dict[bytes, list[int]] = {}
@@ -102,6 +105,8 @@ class Encoder:
         fresh = self._run([texts[rows[0]] for rows in missing.values()])
         for rows, vector in zip(missing.values(), fresh, strict=True):
             vectors[rows] = vector
+        if not keep:
+            return vectors
         with self._lock:
             for key, vector in zip(missing, fresh, strict=True):
                 self._cache[key] = vector.copy()
