@@ -20,7 +20,7 @@ from support_copilot.storage.queue_store import QueueStore
 from support_copilot.storage.tables import events, metadata, processed_messages
 
 MESSAGES = 300
-KILLS = 6
+KILLS = 4
 NAME = "issue_analysis"
 ids = IdGenerator()
 
@@ -86,7 +86,7 @@ async def until_effects(engine: SqliteEngine, goal: int, worker: subprocess.Pope
     while await count(engine, events) < goal:
         assert worker.poll() is None, "the worker ended by itself"
         assert time.monotonic() < deadline, f"no {goal} effects within 30 s"
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
 
 
 async def until_settled(queue: EmbeddedQueue) -> None:
