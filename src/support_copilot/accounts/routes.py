@@ -1,6 +1,7 @@
 """Sign-in, sign-out, who am I, and API keys."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -80,7 +81,10 @@ async def list_api_keys(accounts: Service, _admin: Admin) -> ApiKeyList:
 @router.post("/api-keys", status_code=201, summary="Make an API key")
 async def create_api_key(body: NewApiKey, accounts: Service, _admin: Admin) -> CreatedApiKey:
     """Return the key with its secret, which is shown only here."""
-    key, secret = await accounts.create_api_key(body.name, Role(body.role), body.expires_at)
+    expires_at = None
+    if body.expires_in_days is not None:
+        expires_at = datetime.now(UTC) + timedelta(days=body.expires_in_days)
+    key, secret = await accounts.create_api_key(body.name, Role(body.role), expires_at)
     return CreatedApiKey(**asdict(key), secret=secret)
 
 

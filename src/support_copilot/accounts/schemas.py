@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from support_copilot.domain.identity import Role
-from support_copilot.web.fields import IdText, Text
+from support_copilot.web.fields import IdText, Text, Whole
 
 
 class SignIn(BaseModel):
@@ -44,7 +44,9 @@ class NewApiKey(BaseModel):
 
     name: Annotated[str, Text(100)]
     role: Literal["executive", "lead", "admin", "integration"] = "integration"
-    expires_at: AwareDatetime | None = None
+    expires_in_days: Annotated[int, Whole(1, 3650)] | None = Field(
+        default=None, description="Without it the key works until it is revoked."
+    )
 
 
 class ApiKeyOut(BaseModel):

@@ -115,8 +115,8 @@ class AccountService:
         async with self._database.read() as work:
             user = await work.accounts.user(username)
         # An unknown name costs a verification too, or the time would tell which names exist.
-        expected = user.password_hash if user is not None else await self._dummy()
-        right = await self._verify(password, expected)
+        dummy = await self._dummy()
+        right = await self._verify(password, user.password_hash if user is not None else dummy)
         if user is None or user.disabled or not right:
             raise NotSignedIn("The user name or the password is wrong.")
         token = credentials.new_session_token()

@@ -31,7 +31,7 @@ class Deadline:
             return
         timer = asyncio.timeout(self._seconds)
         try:
-            with deadline.budget(self._seconds):
+            with deadline.of_request(self._seconds):
                 async with timer:
                     await self._app(scope, receive, send)
         except TimeoutError:

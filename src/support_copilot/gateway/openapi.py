@@ -61,8 +61,9 @@ def merge_openapi(
 def _with_security(item: dict[str, Any], *, public: bool) -> dict[str, Any]:
     item = copy.deepcopy(item)
     if public:
-        for operation in item.values():
+        for method, operation in item.items():
             operation["security"] = []
-            for status in ("401", "403"):
-                operation["responses"].pop(status, None)
+            if method == "get":  # signing in is public too, and may be refused
+                for status in ("401", "403"):
+                    operation["responses"].pop(status, None)
     return item

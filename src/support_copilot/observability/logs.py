@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+import orjson
 import structlog
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
+
+
+def _dumps(value: Any, **_options: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
 
 Style = Literal["json", "console", "auto"]
 
@@ -36,7 +42,7 @@ def configure(level: str = "INFO", style: Style = "auto", stream: TextIO | None 
     rendering: list[Processor] = (
         [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -56,5 +62,5 @@ def configure(level: str = "INFO", style: Style = "auto", stream: TextIO | None 
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )

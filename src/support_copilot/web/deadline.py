@@ -20,6 +20,19 @@ def remaining(default: float = 15.0) -> float:
 
 
 @contextmanager
+def of_request(seconds: float) -> Iterator[None]:
+    """Set the deadline of a request that begins now, whatever the context had before.
+
+    A server may start a pipelined request in the context of the one before it.
+    """
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+@contextmanager
 def budget(seconds: float) -> Iterator[None]:
     """Set a deadline for the block; one that ends earlier stays."""
     token = _ends_at.set(time.monotonic() + min(seconds, remaining(seconds)))

@@ -68,6 +68,25 @@ class Text:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Annotation of a whole number in a JSON body: ``Annotated[int, Whole(1, 100)]``.
+
+    As JSON Schema has it: 5 and 5.0 are whole numbers; true and "5" are none.
+    """
+
+    minimum: int
+    maximum: int
+
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: int(value) if isinstance(value, float) and value.is_integer() else value,
+            core_schema.int_schema(strict=True, ge=self.minimum, le=self.maximum),
+        )
+
+
 def _email(value: Any) -> str:
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "must be a string")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Response
 
@@ -13,19 +12,29 @@ from support_copilot.domain.errors import CopilotError
 from support_copilot.web.json_body import JsonResponse
 from support_copilot.web.problem_details import documented, problem
 
-if TYPE_CHECKING:
-    from support_copilot.ports import ModelInfo
+CHECK_SECONDS = 2.0
 
 Check = Callable[[], Awaitable[Mapping[str, Any] | None]]
 """Returns details to show, or raises where the thing does not work."""
 
-CHECK_SECONDS = 2.0
+
+class Model(Protocol):
+    """What is told of a model; ``ports.ModelInfo`` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def loaded(self) -> bool: ...
+    @property
+    def detail(self) -> str: ...
 
 
 def health_router(
     checks: Mapping[str, Check],
     *,
-    models: Callable[[], Sequence[ModelInfo]] = tuple,
+    models: Callable[[], Sequence[Model]] = tuple,
     optional: frozenset[str] = frozenset(),
 ) -> APIRouter:
     """Return routes ``/health/live`` and ``/health/ready``.
@@ -46,7 +55,10 @@ def health_router(
     )
     async def ready() -> Response:
         results = dict(zip(checks, await asyncio.gather(*map(_run, checks.values())), strict=True))
-        loaded = [asdict(model) for model in models()]
+        loaded = [
+            {"name": m.name, "version": m.version, "loaded": m.loaded, "detail": m.detail}
+            for m in models()
+        ]
         failed = [name for name, result in results.items() if result["status"] == "failed"]
         required = [name for name in failed if name not in optional]
         if required:

@@ -13,6 +13,7 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from support_copilot.domain import errors as domain
 from support_copilot.web import request_id
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI, Request
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MEDIA_TYPE = "application/problem+json"
@@ -42,6 +44,8 @@ _DOMAIN_PROBLEMS: tuple[tuple[type[domain.CopilotError], int, str], ...] = (
     (domain.Unavailable, 503, "Temporarily unavailable"),
     (domain.CopilotError, 400, "The request failed"),
 )
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 _HTTP_DETAILS = {
     404: "There is nothing at this path; /openapi.json lists what there is.",
@@ -151,7 +155,7 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     if status < HTTPStatus.BAD_REQUEST:
@@ -160,7 +164,22 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if detail == status.phrase:
         detail = _HTTP_DETAILS.get(status, detail)
-    return problem(status, code, status.phrase, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    return problem(status, code, status.phrase, detail, headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return what any route takes at this path; Starlette names the first route's alone."""
+    routes: list[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
 
 
 async def _on_unexpected(_request: Request, _error: Exception) -> Response:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "x-request-id"
+_SEEN = "support_copilot.request_id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -30,7 +31,8 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or current() is not None:
+        # Not the context variable: a pipelined request inherits that of the one before it.
+        if scope["type"] != "http" or _SEEN in scope:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
@@ -46,6 +48,6 @@ class RequestId:
         token = _current.set(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                await self._app({**scope, "headers": headers.raw}, receive, echo)
+                await self._app({**scope, "headers": headers.raw, _SEEN: True}, receive, echo)
         finally:
             _current.reset(token)
