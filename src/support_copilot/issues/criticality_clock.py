@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -29,7 +30,7 @@ class CriticalityClock:
         database: Database,
         clock: Clock,
         ids: Ids,
-        targets: Targets,
+        targets: Callable[[], Targets],
         interval_seconds: float = 5,
         batch: int = 200,
     ) -> None:
@@ -70,7 +71,7 @@ class CriticalityClock:
         now = self._clock.now()
         history = await uow.customers.history(issue.customer_id, now, without=issue.id)
         before = issue.critical_reasons
-        new_codes = assess(issue, history, self._targets, now).apply_to(issue)
+        new_codes = assess(issue, history, self._targets(), now).apply_to(issue)
         await uow.issues.save(issue, expected_version=issue.version, edited=False)
         if issue.critical_reasons != before:
             codes = [reason["code"] for reason in issue.critical_reasons]

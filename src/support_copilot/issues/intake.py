@@ -27,7 +27,6 @@ from support_copilot.issues.presentation import (
     customer_json,
     history_json,
     issue_json,
-    similar_json,
 )
 from support_copilot.ports import Analysis, Clock, Database, Ids, Intake, Judgement, UnitOfWork
 from support_copilot.queues import (
@@ -37,6 +36,7 @@ from support_copilot.queues import (
     QueueMessage,
     QueueSpec,
 )
+from support_copilot.web.judgements import similar_json
 
 log = structlog.get_logger(__name__)
 

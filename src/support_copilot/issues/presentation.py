@@ -12,21 +12,10 @@ from support_copilot.domain.customer import Customer, CustomerHistory, IssueBrie
 from support_copilot.domain.events import Event
 from support_copilot.domain.issue import Issue, format_number
 from support_copilot.domain.recommendation import Recommendation, Template
-from support_copilot.domain.severity import SeverityAssessment
-from support_copilot.domain.similarity import SimilarIssue
 from support_copilot.domain.summary import Summary, SummarySentence
 from support_copilot.ports import Notification
 
 Json = dict[str, Any]
-
-
-def severity_json(assessment: SeverityAssessment) -> Json:
-    return {
-        "level": assessment.level.value,
-        "confidence": round(assessment.confidence, 3),
-        "reasons": [reason.as_dict() for reason in assessment.reasons],
-        "model_version": assessment.model_version,
-    }
 
 
 def issue_json(issue: Issue) -> Json:
@@ -92,18 +81,6 @@ def brief_json(brief: IssueBrief) -> Json:
         "severity": brief.severity.value,
         "critical": brief.critical,
         "created_at": _moment(brief.created_at),
-    }
-
-
-def similar_json(similar: SimilarIssue) -> Json:
-    return {
-        "id": str(similar.id),
-        "number": format_number(similar.number),
-        "title": similar.title,
-        "score": round(similar.score, 3),
-        "matched_words": list(similar.matched_words),
-        "status": similar.status.value,
-        "resolution": similar.resolution,
     }
 
 

@@ -12,6 +12,7 @@ from support_copilot.domain.customer import NAME_MAX
 from support_copilot.domain.issue import DESCRIPTION_MAX, TITLE_MAX, Channel, Severity, Status
 from support_copilot.domain.recommendation import Verdict
 from support_copilot.web.fields import Email, IdText, Text
+from support_copilot.web.judgements import Answer, SeverityOut, SimilarOut
 
 EXTERNAL_ID_MAX = 200
 REASON_MAX = 2_000
@@ -19,10 +20,6 @@ TEMPLATE_MAX = 20_000
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
@@ -43,36 +40,20 @@ class IssueIn(_Request):
     )
 
 
-class ReasonOut(_Answer):
-    kind: Literal["rule", "model", "change", "person"]
-    text: str
-    level: Severity | None
-    rule: str | None
-    words: list[str]
-    weight: float | None
-
-
-class SeverityOut(_Answer):
-    level: Severity
-    confidence: float = Field(ge=0, le=1)
-    reasons: list[ReasonOut]
-    model_version: str
-
-
-class CriticalReasonOut(_Answer):
+class CriticalReasonOut(Answer):
     code: str
     text: str
     since: datetime | None
 
 
-class TargetsOut(_Answer):
+class TargetsOut(Answer):
     first_response_due_at: datetime | None
     first_responded_at: datetime | None
     resolution_due_at: datetime | None
     resolved_at: datetime | None
 
 
-class IssueOut(_Answer):
+class IssueOut(Answer):
     id: IdText
     number: str = Field(examples=["SC-1042"])
     status: Status
@@ -92,7 +73,7 @@ class IssueOut(_Answer):
     version: int
 
 
-class BriefOut(_Answer):
+class BriefOut(Answer):
     id: IdText
     number: str
     title: str
@@ -102,7 +83,7 @@ class BriefOut(_Answer):
     created_at: datetime
 
 
-class HistoryOut(_Answer):
+class HistoryOut(Answer):
     total_issues: int
     by_status: dict[Status, int]
     by_severity: dict[Severity, int]
@@ -112,7 +93,7 @@ class HistoryOut(_Answer):
     reopenings: int
 
 
-class CustomerOut(_Answer):
+class CustomerOut(Answer):
     id: IdText
     email: str
     name: str
@@ -122,16 +103,6 @@ class CustomerOut(_Answer):
 
 class CustomerWithHistoryOut(CustomerOut):
     history: HistoryOut
-
-
-class SimilarOut(_Answer):
-    id: IdText
-    number: str
-    title: str
-    score: float = Field(ge=0, le=1)
-    matched_words: list[str]
-    status: Status
-    resolution: str | None
 
 
 class TriagedIssueOut(IssueOut):
@@ -146,7 +117,7 @@ class IssueDetailOut(IssueOut):
     customer: CustomerOut
 
 
-class IssueListOut(_Answer):
+class IssueListOut(Answer):
     items: list[IssueDetailOut]
     next_cursor: str | None
 
@@ -168,7 +139,7 @@ class MessageIn(_Request):
     sender_type: Sender
 
 
-class MessageOut(_Answer):
+class MessageOut(Answer):
     id: IdText
     issue_id: IdText
     message: str
@@ -177,14 +148,14 @@ class MessageOut(_Answer):
     created_at: datetime
 
 
-class MessageListOut(_Answer):
+class MessageListOut(Answer):
     items: list[MessageOut]
     next_after: IdText | None = Field(
         description="Pass as `after` for the next page; null at the end."
     )
 
 
-class SimilarListOut(_Answer):
+class SimilarListOut(Answer):
     items: list[SimilarOut]
     degraded: list[str]
 
@@ -195,7 +166,7 @@ class FeedbackIn(_Request):
     reason: Annotated[str, Text(REASON_MAX)] | None = None
 
 
-class FeedbackOut(_Answer):
+class FeedbackOut(Answer):
     verdict: Verdict
     final_text: str | None
     reason: str | None
@@ -203,7 +174,7 @@ class FeedbackOut(_Answer):
     decided_at: datetime | None
 
 
-class RecommendationOut(_Answer):
+class RecommendationOut(Answer):
     id: IdText
     issue_id: IdText
     text: str = Field(description="The reply with its placeholders filled.")
@@ -215,7 +186,7 @@ class RecommendationOut(_Answer):
     created_at: datetime
 
 
-class RecommendationListOut(_Answer):
+class RecommendationListOut(Answer):
     """``none`` means that the copilot looked and found no reply good enough."""
 
     state: Literal["computing", "ready", "none"]
@@ -227,17 +198,17 @@ class EndIn(_Request):
     resolution: Annotated[str, Text(DESCRIPTION_MAX)] | None = None
 
 
-class EndOut(_Answer):
+class EndOut(Answer):
     issue_id: IdText
     summary: str = Field(description="Where the summary will be.")
 
 
-class SentenceOut(_Answer):
+class SentenceOut(Answer):
     text: str
     message_ids: list[IdText]
 
 
-class SummaryOut(_Answer):
+class SummaryOut(Answer):
     id: IdText
     issue_id: IdText
     state: Literal["ready"]
@@ -250,7 +221,7 @@ class SummaryOut(_Answer):
     created_at: datetime
 
 
-class SummaryPendingOut(_Answer):
+class SummaryPendingOut(Answer):
     issue_id: IdText
     state: Literal["computing"]
 
@@ -261,7 +232,7 @@ class TemplateIn(_Request):
     category: Annotated[str, Text(100, blank=True)] = ""
 
 
-class TemplateOut(_Answer):
+class TemplateOut(Answer):
     id: IdText
     title: str
     text: str
@@ -270,11 +241,11 @@ class TemplateOut(_Answer):
     created_at: datetime | None
 
 
-class TemplateListOut(_Answer):
+class TemplateListOut(Answer):
     items: list[TemplateOut]
 
 
-class NotificationOut(_Answer):
+class NotificationOut(Answer):
     id: IdText
     kind: str
     issue_id: IdText
@@ -284,5 +255,5 @@ class NotificationOut(_Answer):
     read_at: datetime | None
 
 
-class NotificationListOut(_Answer):
+class NotificationListOut(Answer):
     items: list[NotificationOut]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -24,32 +25,46 @@ class SqlCustomers:
     async def by_email(self, email: str) -> Customer | None:
         return await self._one(customers.c.email == email)
 
+    async def by_emails(self, emails: Sequence[str]) -> list[Customer]:
+        return await self._all(customers.c.email.in_(emails))
+
     async def _one(self, condition: sa.ColumnElement[bool]) -> Customer | None:
+        found = await self._all(condition)
+        return found[0] if found else None
+
+    async def _all(self, condition: sa.ColumnElement[bool]) -> list[Customer]:
         rows = await self._connection.rows(sa.select(customers).where(condition))
-        if not rows:
-            return None
-        row = rows[0]
-        return Customer(
-            id=row.id,
-            email=row.email,
-            name=row.name,
-            created_at=row.created_at,
-            total_issues=row.total_issues,
-            last_contact_at=row.last_contact_at,
-        )
+        return [
+            Customer(
+                id=row.id,
+                email=row.email,
+                name=row.name,
+                created_at=row.created_at,
+                total_issues=row.total_issues,
+                last_contact_at=row.last_contact_at,
+            )
+            for row in rows
+        ]
 
     async def add(self, customer: Customer) -> None:
-        await self._connection.run(
-            customers.insert(),
-            {
-                "id": customer.id,
-                "email": customer.email,
-                "name": customer.name,
-                "created_at": customer.created_at,
-                "total_issues": customer.total_issues,
-                "last_contact_at": customer.last_contact_at,
-            },
-        )
+        await self.add_many([customer])
+
+    async def add_many(self, added: Sequence[Customer]) -> None:
+        if added:
+            await self._connection.run(
+                customers.insert(),
+                [
+                    {
+                        "id": customer.id,
+                        "email": customer.email,
+                        "name": customer.name,
+                        "created_at": customer.created_at,
+                        "total_issues": customer.total_issues,
+                        "last_contact_at": customer.last_contact_at,
+                    }
+                    for customer in added
+                ],
+            )
 
     async def rename(self, customer_id: int, name: str) -> None:
         await self._connection.run(

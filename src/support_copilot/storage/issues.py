@@ -41,13 +41,27 @@ class SqlIssues:
         rows = await self._connection.rows(sa.select(*ISSUE_COLUMNS).where(condition))
         return to_issue(rows[0]) if rows else None
 
+    async def known_external_ids(self, external_ids: Sequence[str]) -> set[str]:
+        rows = await self._connection.rows(
+            sa.select(issues.c.external_id).where(issues.c.external_id.in_(external_ids))
+        )
+        return {row.external_id for row in rows}
+
     async def next_number(self) -> int:
-        return await counters.take(self._connection, counters.ISSUE_NUMBER)
+        return await self.take_numbers(1)
+
+    async def take_numbers(self, count: int) -> int:
+        return await counters.take(self._connection, counters.ISSUE_NUMBER, count)
 
     async def add(self, issue: Issue) -> None:
-        await self._connection.run(
-            issues.insert(), issue_values(issue, (*FIXED, *MUTABLE, "version"))
-        )
+        await self.add_many([issue])
+
+    async def add_many(self, added: Sequence[Issue]) -> None:
+        if added:
+            await self._connection.run(
+                issues.insert(),
+                [issue_values(issue, (*FIXED, *MUTABLE, "version")) for issue in added],
+            )
 
     async def save(self, issue: Issue, *, expected_version: int, edited: bool = True) -> None:
         changed = await self._connection.run(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from support_copilot.storage.engine import Engine
+from support_copilot.domain.errors import Unavailable
+from support_copilot.storage.engine import Connection, Engine
 
 
 def _config() -> Config:
@@ -20,6 +21,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """Return the revision this code needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -27,20 +29,27 @@ def head_revision() -> str:
     return head
 
 
-def current_revision(connection: sa.Connection) -> str | None:
+async def current_revision(connection: Connection) -> str | None:
     """Return the revision the database is at, None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    try:
+        rows = await connection.rows(sa.text("SELECT version_num FROM alembic_version"))
+    except (Unavailable, sa.exc.DBAPIError):
+        return None
+    return str(rows[0][0]) if rows else None
 
 
 async def upgrade(engine: Engine, revision: str = "head") -> tuple[str | None, str]:
     """Bring the schema to ``revision``; return where it was and where it is."""
 
-    def work(connection: sa.Connection) -> tuple[str | None, str]:
-        before = current_revision(connection)
+    def work(connection: sa.Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         connection.commit()
-        return before, current_revision(connection) or ""
 
-    return await engine.run_sync(work)
+    async with engine.reader() as connection:
+        before = await current_revision(connection)
+    wanted = head_revision() if revision == "head" else revision
+    if before != wanted:
+        await engine.run_sync(work)
+    return before, wanted

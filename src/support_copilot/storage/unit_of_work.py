@@ -115,7 +115,8 @@ class SqlDatabase:
             await connection.rows(sa.text("SELECT 1"))
 
     async def schema_version(self) -> tuple[str | None, str]:
-        return await self._engine.run_sync(current_revision), head_revision()
+        async with self._engine.reader() as connection:
+            return await current_revision(connection), head_revision()
 
     async def close(self) -> None:
         await self._engine.close()

@@ -55,7 +55,7 @@ def hands() -> HandClock:
 
 @pytest.fixture
 def clock(database, hands) -> CriticalityClock:
-    return CriticalityClock(database, hands, IdGenerator(), TARGETS)
+    return CriticalityClock(database, hands, IdGenerator(), lambda: TARGETS)
 
 
 async def add(database, *numbers: int, due_at: datetime | None = MONDAY, **changes) -> None:
@@ -179,7 +179,7 @@ class Hurried:
 async def test_what_somebody_changed_meanwhile_is_left_alone(database, hands):
     await add(database, 1)
     hands.moment = MONDAY + timedelta(hours=3)
-    clock = CriticalityClock(Hurried(database), hands, IdGenerator(), TARGETS)
+    clock = CriticalityClock(Hurried(database), hands, IdGenerator(), lambda: TARGETS)
     assert await clock.tick() == 0
     issue, messages, events = await state(database)
     assert issue.status is Status.CLOSED
@@ -193,7 +193,7 @@ async def test_running_outlives_the_database_and_works_off_more_than_a_batch(
     await add(database, *range(1, 8))
     hands.moment = MONDAY + timedelta(hours=3)
     clock = CriticalityClock(
-        Restarting(database), hands, IdGenerator(), TARGETS, interval_seconds=0.01, batch=2
+        Restarting(database), hands, IdGenerator(), lambda: TARGETS, interval_seconds=0.01, batch=2
     )
     running = asyncio.create_task(clock.run())
     async with asyncio.timeout(10):

@@ -10,7 +10,7 @@ from support_copilot.domain.errors import InvalidInput
 from support_copilot.domain.issue import Severity, Status
 from support_copilot.issues.desk import IssueChange, customer_of
 from support_copilot.issues.intake import SIMILAR_SHOWN, NewIssue
-from support_copilot.issues.presentation import customer_json, issue_json, similar_json
+from support_copilot.issues.presentation import customer_json, issue_json
 from support_copilot.issues.routes.common import (
     Changer,
     Creator,
@@ -34,6 +34,7 @@ from support_copilot.issues.schemas import (
 from support_copilot.issues.services import IssueServices
 from support_copilot.ports import IssueFilter, UnitOfWork
 from support_copilot.web.json_body import JsonRoute
+from support_copilot.web.judgements import similar_json
 from support_copilot.web.problem_details import documented
 
 IdempotencyKey = Annotated[

@@ -1,0 +1,70 @@
+"""Keeps the similarity index of this process equal to what the database holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from support_copilot.domain.errors import CopilotError
+from support_copilot.ports import Analysis, Database
+
+log = structlog.get_logger(__name__)
+
+LOAD_BATCH = 5_000
+REPAIR_BATCH = 64
+# Entries of other processes, an import's for example, are searchable after at most this long.
+CATCH_UP_SECONDS = 0.5
+# What the queue will index by itself soon is left to it.
+REPAIR_SECONDS = 30.0
+
+
+class IndexKeeper:
+    """Loads stored entries at start, follows new ones, and mends what lacks a current entry."""
+
+    def __init__(self, database: Database, analysis: Analysis) -> None:
+        self._database = database
+        self._analysis = analysis
+        self._sequence = 0
+
+    async def catch_up(self) -> int:
+        """Index what was stored since the last call; return how many entries that were."""
+        total = 0
+        while True:
+            async with self._database.read() as uow:
+                entries = await uow.index_entries.after(self._sequence, LOAD_BATCH)
+            if not entries:
+                return total
+            await self._analysis.index(entries)
+            self._sequence = entries[-1].sequence
+            total += len(entries)
+
+    async def repair(self) -> int:
+        """Make entries for issues that have none of this encoder and analyser."""
+        async with self._database.read() as uow:
+            issues = await uow.index_entries.missing(self._analysis.fingerprint, REPAIR_BATCH)
+        if not issues:
+            return 0
+        entries = await self._analysis.prepare(
+            [(issue.id, issue.title, issue.description) for issue in issues]
+        )
+        async with self._database.write() as uow:
+            stored = await uow.index_entries.put(entries)
+        await self._analysis.index(stored)
+        return len(stored)
+
+    async def run(self) -> None:
+        """Follow for ever; a database that does not answer is asked again."""
+        next_repair = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self.catch_up()
+                if loop.time() >= next_repair:
+                    mended = await self.repair()
+                    if mended:
+                        log.info("index.repaired", issues=mended)
+                    next_repair = loop.time() + (0 if mended else REPAIR_SECONDS)
+            except CopilotError as error:
+                log.warning("index.keeper_waits", error=type(error).__name__)
+            await asyncio.sleep(CATCH_UP_SECONDS)
