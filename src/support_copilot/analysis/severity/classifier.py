@@ -66,10 +66,10 @@ class SeverityClassifier:
             raise Unavailable(f"The severity model {source} cannot be read: {error}") from error
 
     def probabilities(
-        self, text: str, vector: NDArray[np.float32] | None = None
+        self, text: str | Features, vector: NDArray[np.float32] | None = None
     ) -> dict[Severity, float]:
         """Return calibrated probabilities; without a vector those of the words alone."""
-        words = self._word_logits(features_of(text))
+        words = self._word_logits(features_of(text) if isinstance(text, str) else text)
         if vector is None:
             return _softmax(words / self._words_temperature)
         meaning = vector @ self._vector_weights + self._vector_bias
@@ -77,19 +77,23 @@ class SeverityClassifier:
         joined = (1 - share) * _log_softmax(words) + share * _log_softmax(meaning)
         return _softmax(joined / self._temperature)
 
-    def explain(self, text: str, level: Severity, limit: int = 5) -> list[tuple[str, float]]:
+    def explain(
+        self, text: str, level: Severity, limit: int = 5, features: Features | None = None
+    ) -> list[tuple[str, float]]:
         """Return the words that spoke most for ``level``, heaviest first, as they were written.
 
-        The weights are log-odds of the words' head against the mean of the other levels.
+        The weights are log-odds of the words' head against the mean of the other levels;
+        ``features`` are the text's, where the caller has them.
         """
-        features = features_of(text)
-        column = LEVELS.index(level)
+        features = features or features_of(text)
         values = self._values(features)
-        against = np.delete(self._word_weights, column, axis=1).mean(axis=1)
-        lean = self._word_weights[:, column] - against
+        rows = self._word_weights[list(values)]
+        # A level's weight less the mean of the two others.
+        lean = 1.5 * rows[:, LEVELS.index(level)] - rows.sum(axis=1) / 2
         counts = {**features.words, **features.parts}
         share = {
-            bucket: value * float(lean[bucket]) / counts[bucket] for bucket, value in values.items()
+            bucket: value * gain / counts[bucket]
+            for (bucket, value), gain in zip(values.items(), lean.tolist(), strict=True)
         }
         gains: dict[str, float] = defaultdict(float)
         spelling: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from support_copilot.analysis.severity.features import features_of
 from support_copilot.domain.phrases import plain, words_of
 from support_copilot.domain.severity import SeverityAssessment, SeverityReason
 from support_copilot.domain.severity_rules import (
@@ -58,10 +59,12 @@ class SeverityJudge:
         text = f"{title}\n{description}".strip()
         scale = self._scale(vector)
         hits = self._rules.match(title, description, language)
-        before = self._classifier.probabilities(text, vector)
+        features = features_of(text)
+        before = self._classifier.probabilities(features, vector)
         level, after = combine(hits, before, scale)
         likeliest = max(before, key=before.__getitem__)
-        words = tuple(word for word, _ in self._classifier.explain(text, likeliest))
+        explained = self._classifier.explain(text, likeliest, features=features)
+        words = tuple(word for word, _ in explained)
         model = SeverityReason(
             kind="model",
             text=f"The text alone reads as {_in_words(before)} ({self._classifier.version})",
