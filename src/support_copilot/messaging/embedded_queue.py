@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -15,6 +15,8 @@ from support_copilot.ports import Clock, DeadLetter, Delivery, QueueDepth
 from support_copilot.queues import QUEUES, QueueMessage
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 ACK_BATCH = 500
 
@@ -98,8 +100,6 @@ class EmbeddedQueue:
                     await self._rest(queue, hand)
         finally:
             self._hands[queue].discard(hand)
-            if hand.claiming is not None:
-                await asyncio.wait([hand.claiming])
             await self._give_back(hand.take_waiting(), delivered=False)
 
     async def depth(self) -> list[QueueDepth]:
@@ -168,21 +168,16 @@ class EmbeddedQueue:
                 hand.waiting.append(_Delivery(self, hand, message, attempt, now))
             return bool(hand.waiting)
 
-        # Shielded: were a claim cut off after its commit, its messages would lie until the
-        # lease ends.
-        hand.claiming = asyncio.create_task(claim())
-        claimed = await asyncio.shield(hand.claiming)
-        hand.claiming = None
-        return claimed
+        return await _unbroken(claim())
 
     async def _rest(self, queue: str, hand: _Hand) -> None:
         """Return when a claim is worth its transaction: news, a due message, a freed place."""
         if not hand.free:
             await hand.news.wait()
             return
-        due = await self._store.next_visible_at(queue)
+        due = await _unbroken(self._store.next_visible_at(queue))
         while not await hand.hears_within(self._pause(due)):
-            due = await self._store.next_visible_at(queue)
+            due = await _unbroken(self._store.next_visible_at(queue))
             if due is not None and due <= self._clock.now().timestamp():
                 return
 
@@ -195,8 +190,8 @@ class EmbeddedQueue:
         now = self._clock.now()
         if (now - delivery.leased_at).total_seconds() < self._lease_seconds / 2:
             return True
-        return await self._store.renew(
-            delivery.message.id, delivery.attempt, now, self._lease_seconds
+        return await _unbroken(
+            self._store.renew(delivery.message.id, delivery.attempt, now, self._lease_seconds)
         )
 
     async def _give_back(self, deliveries: Collection[_Delivery], *, delivered: bool) -> None:
@@ -210,6 +205,20 @@ class EmbeddedQueue:
             log.exception("queue.give_back_failed", messages=len(claims))
 
 
+async def _unbroken(call: Coroutine[Any, Any, T]) -> T:
+    """Let a call of the store end although its consumer is cancelled.
+
+    Were a claim cut off after its commit, its messages would lie until their lease ends; were a
+    look cut off, the pool would lose its connection.
+    """
+    task = asyncio.create_task(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 @dataclass(slots=True, eq=False)
 class _Hand:
     """What one consumer holds, and the news it waits for."""
@@ -218,7 +227,6 @@ class _Hand:
     waiting: deque[_Delivery] = field(default_factory=deque)
     delivered: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    claiming: asyncio.Task[bool] | None = None
 
     @property
     def free(self) -> int:
