@@ -39,3 +39,25 @@ class ImportedIssue:
     resolved_at: datetime | None = None
     resolution: str | None = None
     reopened_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a record was not stored: the field and a sentence that says what to do.
+
+    ``line`` is where the record stands in its file, where it came from one.
+    """
+
+    external_id: str | None
+    field: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of a batch: ids stored, how many were there already, what was refused."""
+
+    stored: list[int] = field(default_factory=list)
+    skipped: int = 0
+    refused: list[Refusal] = field(default_factory=list)
