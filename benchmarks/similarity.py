@@ -109,7 +109,14 @@ def quality(data: Path, cache: Path) -> None:
     for name, documents, queries in corpora(data):
         texts = [f"{title}\n{body}" for _, title, body in documents]
         vectors = encoder.encode(texts) if encoder else None
-        asked = encoder.encode([text for text, *_ in queries]) if encoder else None
+        asked = None
+        if encoder and vectors is not None:
+            asked = np.stack(
+                [
+                    encoder.encode([text])[0] if itself is None else vectors[itself]
+                    for text, itself, _ in queries
+                ]
+            )
         engine = SimilarityEngine(encoder.version if encoder else None)
         engine.index(engine.entries(documents, vectors))
         peer = BM25(texts)

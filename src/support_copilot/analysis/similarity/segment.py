@@ -206,6 +206,9 @@ class Segment:
         if available < len(self):
             bits = np.packbits(wanted, bitorder="little")
             parameters = _faiss.SearchParameters(sel=_faiss.IDSelectorBitmap(bits))
+        # One query cannot be split, yet idle helper threads would make it wait on a busy machine.
+        # The setting belongs to the calling thread.
+        _faiss.omp_set_num_threads(1)
         scores, slots = self.vectors.search(
             _whole(vector).reshape(1, -1), min(limit, available), params=parameters
         )
