@@ -31,7 +31,7 @@ ALLOWED = (
 )
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z_]*(?:\.[a-z_]+)*)\}")
-_BRACED = re.compile(r"(\$|%)?(\{+)([^{}\n]{0,80})(\}+)")
+_BRACED = re.compile(r"(\$|%)?(\{{1,3})([^{}\n]{0,80})(\}{1,3})")
 _HALF_OPEN = re.compile(r"\{[\w.]*(?=[^\w.}]|$)")
 _SLOT = re.compile(r"\[([a-z][a-z -]{1,30})\](?!\()")
 
