@@ -116,6 +116,8 @@ def test_limit_and_order(recommender):
         limit=2,
     )
     assert len(found) <= 2
+    confidences = [one.confidence for one in found]
+    assert confidences == sorted(confidences, reverse=True)
     ranked = recommender.ranked("cancelled order refund", TEMPLATES, [])
     scores = [evidence.score for _, evidence in ranked]
     assert scores == sorted(scores, reverse=True)

@@ -66,7 +66,7 @@ class Recommender:
         An empty list says that there is no good proposal. ``replies`` are SUPPORT messages of
         resolved issues, oldest first within an issue, with ``similarity`` set.
         """
-        return [
+        proposals = [
             Proposal(
                 template_text=candidate.text,
                 confidence=round(self._confidence.confidence(evidence), 4),
@@ -75,12 +75,14 @@ class Recommender:
             )
             for candidate, evidence in self.ranked(issue_text, templates, replies)
             if self._confidence.accepts(evidence)
-        ][:limit]
+        ]
+        # The team's own wording may beat a past reply of a little more relevance.
+        return sorted(proposals, key=lambda one: -one.confidence)[:limit]
 
     def ranked(
         self, issue_text: str, templates: Sequence[Template], replies: Sequence[PastReply]
     ) -> list[tuple[Candidate, Evidence]]:
-        """Return every candidate with what speaks for it, best first.
+        """Return every candidate with what speaks for it, the most relevant first.
 
         The evidence is what ``ConfidenceModel.fit`` learns from.
         """
