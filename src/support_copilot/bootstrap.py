@@ -102,9 +102,10 @@ class Services(Storage):
 
 
 @asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
+async def open_storage(settings: Settings, *, migrate: bool = True) -> AsyncIterator[Storage]:
     """Open the database, bring its schema up to date, and all that works on it alone.
 
+    Without ``migrate`` the schema stays as it is, for those who only look at it.
     Raises Unavailable where the database does not answer, RuleError and TargetsError for
     configuration files with mistakes.
     """
@@ -112,7 +113,8 @@ async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
     clock, ids = SystemClock(), IdGenerator(node=_node())
     engine = _engine(settings)
     try:
-        await upgrade(engine)
+        if migrate:
+            await upgrade(engine)
         wakes: dict[str, Callable[[], None]] = {}
         database = SqlDatabase(engine, lambda topic: wakes[topic]())
         store = QueueStore(engine)

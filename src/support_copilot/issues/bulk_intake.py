@@ -76,7 +76,7 @@ class BulkIntake:
         answer.
         """
         now = self._clock.now()
-        checked = [_checked(record, now) for record in records]
+        checked = [check(record, now) for record in records]
         refused = [one for one in checked if isinstance(one, Refusal)]
         wanted: dict[str, ImportedIssue] = {}
         for one in checked:
@@ -210,7 +210,7 @@ class BulkIntake:
             )
 
 
-def _checked(record: ImportedIssue, now: datetime) -> ImportedIssue | Refusal:
+def check(record: ImportedIssue, now: datetime) -> ImportedIssue | Refusal:
     """Return the record with its address normalised, or why it cannot be stored as it is."""
     for name, text, most, needed in (
         ("external_id", record.external_id, EXTERNAL_ID_MAX, True),
