@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -201,7 +202,8 @@ class AnalysisEngine:
 
     def _judge(self, *, explain: bool) -> SeverityJudge:
         """``explain`` also finds out what would change a judgement, at one encoding more."""
-        encode = self._encoder.encode if explain and self._encoder else None
+        # Texts with words left out are seen once: the cache is for those that come again.
+        encode = partial(self._encoder.encode, keep=False) if explain and self._encoder else None
         return SeverityJudge(self._rules(), self._classifier, encode)
 
     def _vector(self, title: str, description: str) -> Vectors | None:

@@ -100,6 +100,10 @@ class SeverityRules:
             raise RuleError(reader.mistakes)
         return cls(reader.rules, reader.unless)
 
+    def floors(self, level: Severity) -> list[Rule]:
+        """Return the rules that an issue which matches is never rated below ``level`` for."""
+        return [rule for rule in self.rules if rule.effect == "floor" and rule.level is level]
+
     def match(self, title: str, description: str, language: str | None = None) -> list[RuleHit]:
         """Return the rules that fire, in the table's order."""
         text = f"{title}\n\n{description}"

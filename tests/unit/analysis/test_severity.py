@@ -22,6 +22,7 @@ PACKAGED = files("support_copilot.analysis.severity") / "severity.model"
 QUESTION = ("Opening hours", "When are you open on Sundays, and is there parking?")
 BROKEN = ("Parcel late", "My parcel is three days late, could somebody have a look?")
 CHARGED = ("Payment", "I was charged twice for one booking. Thank you for your lovely app!")
+DOUBTFUL = ("Printer", "my printer prints stripes")
 STUCK = ("Transfer", "My rent money left the account but never arrived, landlord wants me out.")
 
 
@@ -135,7 +136,9 @@ def test_words_left_out_leave_no_trace_in_the_encoder(judge, vectors, classifier
         asked.extend(texts)
         return vectors.encode(texts, keep=False)
 
-    judged = rated(SeverityJudge(RULES, classifier, encode), vectors, BROKEN)
+    rated(SeverityJudge(RULES, classifier, encode), vectors, BROKEN)
+    assert asked == [], "a judgement this sure is not worth a second encoding"
+    judged = rated(SeverityJudge(RULES, classifier, encode), vectors, DOUBTFUL)
     assert judged.level is Severity.NORMAL
     assert len(asked) == 1
     assert "late" not in asked[0].split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from support_copilot.analysis.severity.features import features_of
+from support_copilot.domain.issue import Severity
 from support_copilot.domain.phrases import plain, words_of
 from support_copilot.domain.severity import SeverityAssessment, SeverityReason
 from support_copilot.domain.severity_rules import (
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from support_copilot.analysis.severity.classifier import SeverityClassifier
-    from support_copilot.domain.issue import Severity
 
     Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 CHANGED_WORDS = 3
+# Above it, no three words change a judgement: it is not worth a second encoding to find out.
+SURE = 0.85
 
 
 class SeverityJudge:
@@ -73,13 +75,13 @@ class SeverityJudge:
             weight=before[likeliest],
         )
         changes = rule_changes(hits, before, level, scale)
-        if not changes:
+        if not changes and after[level] < SURE:
             without = words[:CHANGED_WORDS]
             changes = self._without(without, title, description, vector, language, level)
         return SeverityAssessment(
             level=level,
             confidence=after[level],
-            reasons=(*rule_reasons(hits), model, *changes),
+            reasons=(*rule_reasons(hits), model, *(changes or [self._steady(level)])),
             model_version=self.version,
             probabilities=after,
             degraded=vector is None,
@@ -118,6 +120,20 @@ class SeverityJudge:
                 weight=after[other],
             )
         ]
+
+    def _steady(self, level: Severity) -> SeverityReason:
+        """Tell of a judgement that no single rule or few words decide what else would change it."""
+        if level is Severity.HIGH:
+            text = (
+                "No single rule and no few words decide it: only another account of the harm would"
+            )
+            return SeverityReason(kind="change", text=text)
+        harms = "; ".join(rule.description for rule in self._rules.floors(Severity.HIGH))
+        return SeverityReason(
+            kind="change",
+            text=f"A named harm would raise it to HIGH: {harms}",
+            level=Severity.HIGH,
+        )
 
 
 def _remove(words: Sequence[str], text: str) -> str:
