@@ -57,15 +57,19 @@ app = _app(
 )
 
 
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", is_eager=True, help="Print the version and exit."
-    ),
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(f"support-copilot {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
 
 
 _add(app, "run", serving.run)
