@@ -122,6 +122,9 @@ def test_what_would_change_the_level_really_does(judge, vectors, issue):
         assert change.level is not judged.level
         if change.rule is None:
             title, description = issue
+            if not change.words:
+                assert "compromised" in change.text
+                description += " And my account was hacked."
             for word in change.words:
                 title = title.replace(word, "").replace(word.lower(), "")
                 description = description.replace(word, "").replace(word.lower(), "")
