@@ -61,7 +61,11 @@ def format_number(number: int, prefix: str = "SC") -> str:
 
 @dataclass(slots=True)
 class Issue:
-    """One row of ``issues``. Times are timezone-aware UTC; ``version`` grows with each change."""
+    """One row of ``issues``. Times are timezone-aware UTC; ``version`` grows with each change.
+
+    ``recommended_at`` is when replies were last proposed, ``ended_at`` when the conversation was
+    last declared over.
+    """
 
     id: int
     number: int
@@ -88,6 +92,8 @@ class Issue:
     resolution: str | None = None
     reopened_count: int = 0
     language: str | None = None
+    recommended_at: datetime | None = None
+    ended_at: datetime | None = None
     version: int = 1
 
     @property
