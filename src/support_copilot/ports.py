@@ -242,6 +242,9 @@ class Processed(Protocol):
     async def claim(self, message_id: int, consumer: str) -> bool:
         """Record a message with its effect; false where that was already done."""
 
+    async def prune(self, before: datetime) -> int:
+        """Forget what was handled before; nothing that old is delivered again."""
+
 
 class EventLog(Protocol):
     async def append(self, event: Event) -> None: ...
@@ -262,6 +265,8 @@ class Accounts(Protocol):
     async def session(self, token_hash: str) -> Session | None: ...
     async def add_session(self, session: Session) -> None: ...
     async def end_session(self, token_hash: str) -> None: ...
+    async def prune_sessions(self, now: datetime) -> int:
+        """Remove sessions that have expired."""
 
 
 class Notifications(Protocol):

@@ -56,8 +56,9 @@ async def run(
     with _only_one(settings.data_dir), _listening(settings) as listener:
         progress("Opening the database and loading the models", 0, 0)
         async with bootstrap.build(settings) as services:
-            # Only one process serves from this directory: leases of a killed one are nobody's.
-            await services.queue_store.release_all_leases()
+            if settings.database_url is None:
+                # Only one process serves from this directory: leases of a killed one are nobody's.
+                await services.queue_store.release_all_leases()
             password = await _first_admin(services)
             if settings.load_samples:
                 await loader.load(
@@ -72,6 +73,7 @@ async def run(
                 server = _server(bootstrap.build_application(services))
                 url = _url(settings, listener)
                 server.ready = lambda: ready(url, password)
+                server.stopping = services.live_status.close
                 await server.serve(sockets=[listener])
 
 
@@ -91,11 +93,16 @@ class _Server(uvicorn.Server):
     """Tells when requests are answered."""
 
     ready: Callable[[], None] = staticmethod(lambda: None)
+    stopping: Callable[[], None] = staticmethod(lambda: None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping()
+        await super().shutdown(sockets)
 
 
 def _server(application: object) -> _Server:

@@ -15,8 +15,9 @@ from support_copilot.domain.customer import Customer
 from support_copilot.domain.errors import Conflict, InvalidInput, VersionMismatch
 from support_copilot.domain.events import Event, EventType
 from support_copilot.domain.identifiers import IdGenerator
+from support_copilot.domain.identity import ApiKey, Role, Session, User
 from support_copilot.domain.issue import Issue, Severity, Status
-from support_copilot.domain.recommendation import Recommendation, Verdict
+from support_copilot.domain.recommendation import Recommendation, Template, Verdict
 from support_copilot.domain.similarity import IndexEntry, SimilarHit
 from support_copilot.domain.summary import ConversationSummary, Summary, SummarySentence
 from support_copilot.ports import Intake, IssueFilter, Label, Notification
@@ -519,3 +520,78 @@ async def test_the_schema_is_current_and_upgrading_again_changes_nothing(engine,
     assert have == need
     assert await upgrade(engine) == (need, need)
     await database.ping()
+
+
+async def test_what_is_old_can_be_forgotten(database):
+    async with database.write() as uow:
+        await uow.processed.claim(1, "indexer")
+        assert await uow.processed.prune(datetime.now(UTC) - timedelta(hours=1)) == 0
+        assert await uow.processed.prune(datetime.now(UTC) + timedelta(hours=1)) == 1
+        await uow.accounts.add_session(Session("h", "mira", Role.EXECUTIVE, NOW, NOW))
+        assert await uow.accounts.prune_sessions(NOW - timedelta(seconds=1)) == 0
+        assert await uow.accounts.prune_sessions(NOW) == 1
+
+
+async def test_accounts_come_back_as_they_were(database):
+    user = User(ids.new(), "mira", "Mira Adler", Role.LEAD, "$argon2id$x", NOW)
+    key = ApiKey(ids.new(), "shop", Role.INTEGRATION, "sc_abc", "f" * 64, NOW, NOW)
+    session = Session("s" * 64, "mira", Role.LEAD, NOW, NOW + timedelta(hours=1))
+    async with database.write() as uow:
+        await uow.accounts.add_user(user)
+        await uow.accounts.add_api_key(key)
+        await uow.accounts.add_session(session)
+    async with database.write() as uow:
+        assert await uow.accounts.user("mira") == user
+        assert await uow.accounts.user("MIRA") is None
+        assert await uow.accounts.users() == [user]
+        assert await uow.accounts.api_key("f" * 64) == key
+        assert await uow.accounts.session("s" * 64) == session
+        assert await uow.accounts.revoke_api_key(key.id, NOW)
+        assert not await uow.accounts.revoke_api_key(key.id, NOW)
+        await uow.accounts.touch_api_key(key.id, NOW)
+        (revoked,) = await uow.accounts.api_keys()
+        assert (revoked.revoked_at, revoked.last_used_at) == (NOW, NOW)
+        await uow.accounts.end_session("s" * 64)
+        assert await uow.accounts.session("s" * 64) is None
+
+
+async def test_templates_can_be_changed_and_removed(database):
+    template = Template(ids.new(), "Reset", "Hold the button, {customer.first_name}.", "lamps")
+    template = replace(template, created_at=NOW)
+    async with database.write() as uow:
+        await uow.templates.add(template)
+        assert await uow.templates.all() == [template]
+        changed = replace(template, text="Press it.", used=3)
+        await uow.templates.save(changed)
+        assert await uow.templates.get(template.id) == changed
+        assert await uow.templates.remove(template.id)
+        assert not await uow.templates.remove(template.id)
+
+
+async def test_notifications_are_listed_newest_first_and_marked_read(database):
+    (issue,) = await stored(database)
+    first, second = (
+        Notification(ids.new(), "critical", issue.id, f"SC-{i}", "It is HIGH.", NOW)
+        for i in range(2)
+    )
+    async with database.write() as uow:
+        await uow.notifications.add(first)
+        await uow.notifications.add(second)
+        assert await uow.notifications.latest(10) == [second, first]
+        assert await uow.notifications.latest(10, first.id) == [second]
+        assert await uow.notifications.mark_read(first.id, NOW)
+        assert not await uow.notifications.mark_read(1, NOW)
+        assert (await uow.notifications.latest(10))[1].read_at == NOW
+
+
+async def test_corrections_are_kept_in_order(database):
+    (issue,) = await stored(database)
+    labels = [
+        Label(ids.new(), issue.id, "severity", "LOW", level, "why", "mira", NOW, "rules-1")
+        for level in ("NORMAL", "HIGH")
+    ]
+    async with database.write() as uow:
+        for label in labels:
+            await uow.labels.add(label)
+        assert await uow.labels.of_kind("severity") == labels
+        assert await uow.labels.of_kind("similar") == []

@@ -20,6 +20,12 @@ class DatabaseLiveStatus:
         self._database = database
         self._poll_seconds = poll_seconds
         self._news = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """End every listener: a stop of the process does not wait for those who watch."""
+        self._closed = True
+        self.wake()
 
     def wake(self) -> None:
         # Each event object is used up by one commit, so that no listener misses the next.
@@ -29,7 +35,7 @@ class DatabaseLiveStatus:
     async def listen(self, after: int | None) -> AsyncIterator[Event]:
         async with self._database.read() as uow:
             position = await uow.events.last_id() if after is None else after
-        while True:
+        while not self._closed:
             news = self._news
             async with self._database.read() as uow:
                 events = await uow.events.after(position, BATCH)

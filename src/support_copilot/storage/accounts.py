@@ -86,3 +86,6 @@ class SqlAccounts:
 
     async def end_session(self, token_hash: str) -> None:
         await self._connection.run(sessions.delete().where(sessions.c.token_hash == token_hash))
+
+    async def prune_sessions(self, now: datetime) -> int:
+        return await self._connection.run(sessions.delete().where(sessions.c.expires_at <= now))

@@ -87,3 +87,8 @@ class SqlProcessed:
         except Conflict:
             return False
         return True
+
+    async def prune(self, before: datetime) -> int:
+        return await self._connection.run(
+            processed_messages.delete().where(processed_messages.c.processed_at < before)
+        )

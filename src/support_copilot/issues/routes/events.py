@@ -84,6 +84,8 @@ async def _stream(services: IssueServices, after: int | None) -> AsyncIterator[b
             if not done:
                 yield b": still here\n\n"
                 continue
+            if following.exception() is not None:
+                return  # the process stops; the client resumes elsewhere by Last-Event-ID
             event = following.result()
             following = asyncio.ensure_future(anext(listener))
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
