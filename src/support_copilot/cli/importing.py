@@ -100,7 +100,11 @@ def import_file(
             accept = _patient(services.bulk.accept)
             return await _run(rows, converter, accept, limit, batch, total, report)
 
-    tally = run_async(work)
+    try:
+        tally = run_async(work)
+    except KeyboardInterrupt:
+        say("Interrupted. What is stored stays; repeat the command to go on.")
+        raise typer.Exit(130) from None
     _show(tally, dry_run=dry_run)
     if not (tally.stored or tally.skipped or tally.left_out):
         say("Nothing could be imported.")

@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +112,28 @@ def test_an_export_can_be_imported_elsewhere(cli, tickets, tmp_path) -> None:
 
     assert figures(elsewhere)["stored"] == "2"
     assert figures(elsewhere)["refused"] == "0"
+
+
+@pytest.mark.parametrize(("stop", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_an_import_that_was_stopped_goes_on_where_it_was(cli, tmp_path, stop, status) -> None:
+    path = tmp_path / "many.jsonl"
+    rows = ({"id": n, "title": f"Issue {n}", "email": f"p{n % 7}@x.org"} for n in range(400))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "support_copilot", "import", str(path), "--batch", "1"]
+    with subprocess.Popen(
+        command, env=os.environ | cli.environment, stderr=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stderr is not None
+        while "rows," not in first.stderr.readline():
+            assert first.poll() is None
+        first.send_signal(stop)
+        first.stderr.read()
+        assert first.wait(20) == status
+
+    second = figures(cli("import", path, "--batch", 500))
+
+    assert int(second["skipped, there already"]) > 0
+    assert int(second["skipped, there already"]) + int(second["stored"]) == 400
+    assert cli("export", tmp_path / "out.jsonl").exit_code == 0
+    stored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert sorted(int(one["external_id"]) for one in stored) == list(range(400))
