@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from support_copilot import bootstrap
+from support_copilot.accounts.service import FIRST_ADMIN, FIRST_PASSWORD_FILE
 from support_copilot.domain.errors import CopilotError
 from support_copilot.domain.identity import Role
 from support_copilot.gateway.http_protocol import ProblemHttpProtocol
@@ -22,8 +23,6 @@ from support_copilot.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-ADMIN = "admin"
-ADMIN_FILE = "initial-admin-password"
 GRACEFUL_SECONDS = 8
 
 Progress = Callable[[str, int, int], None]
@@ -166,10 +165,10 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 
 async def _first_admin(services: bootstrap.Services) -> str | None:
     """Make the admin of an empty desk; return the password while its file is there."""
-    path = services.settings.data_dir / ADMIN_FILE
+    path = services.settings.data_dir / FIRST_PASSWORD_FILE
     if not await services.accounts.users():
         password = secrets.token_urlsafe(15)
-        await services.accounts.create_user(ADMIN, "Administrator", Role.ADMIN, password)
+        await services.accounts.create_user(FIRST_ADMIN, "Administrator", Role.ADMIN, password)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(password + "\n")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from support_copilot.ports import Clock, Database, Ids
 
 MIN_PASSWORD = 12
+FIRST_ADMIN = "admin"
+FIRST_PASSWORD_FILE = "initial-admin-password"  # noqa: S105 - a name, not a password
 SESSION_LIFETIME = timedelta(hours=12)
 _TOUCH_AFTER = timedelta(hours=1)
 _PASSWORDS_AT_ONCE = 2  # each verification takes 64 MiB and a core for a tenth of a second
@@ -51,8 +53,7 @@ class AccountService:
 
     async def create_user(self, username: str, name: str, role: Role, password: str) -> User:
         """Store a person. Raises InvalidInput for a short password, Conflict for a taken name."""
-        if len(password) < MIN_PASSWORD:
-            raise InvalidInput("password", f"must have at least {MIN_PASSWORD} characters")
+        _check_password(password)
         user = User(
             id=self._ids.new(),
             username=username,
@@ -66,6 +67,17 @@ class AccountService:
                 raise Conflict(f"The user name {username} is taken.")
             await work.accounts.add_user(user)
         return user
+
+    async def set_password(self, username: str, password: str) -> None:
+        """Replace a password and sign the user out everywhere.
+
+        Raises InvalidInput for a short password, NotFound where there is no such user.
+        """
+        _check_password(password)
+        hashed = await self._hash(password)
+        async with self._database.write() as work:
+            if not await work.accounts.set_password(username, hashed):
+                raise NotFound(f"There is no user {username}.")
 
     async def users(self) -> list[User]:
         async with self._database.read() as work:
@@ -187,6 +199,11 @@ class AccountService:
         if self._dummy_hash is None:
             self._dummy_hash = await self._hash(credentials.new_session_token())
         return self._dummy_hash
+
+
+def _check_password(password: str) -> None:
+    if len(password) < MIN_PASSWORD:
+        raise InvalidInput("password", f"must have at least {MIN_PASSWORD} characters")
 
 
 def _refuse() -> NoReturn:

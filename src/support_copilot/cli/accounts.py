@@ -147,6 +147,39 @@ def create_user(
     say(f"User {user.username} ({user.role}) can sign in now.")
 
 
+def set_password(
+    username: str = typer.Argument(..., help="The name to sign in with."),
+    password_stdin: bool = typer.Option(
+        False, "--password-stdin", help="Read the password from standard input."
+    ),
+) -> None:
+    """Give a user another password; it is generated and printed where none is given.
+
+    The user is signed out everywhere. For admin the file of the first password is removed.
+
+    Examples:
+      support-copilot users set-password admin
+      support-copilot users set-password mira --password-stdin < password.txt
+    """
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = given if given is not None else secrets.token_urlsafe(15)
+    settings = load_settings()
+
+    async def work() -> None:
+        from support_copilot import bootstrap
+        from support_copilot.accounts.service import FIRST_ADMIN, FIRST_PASSWORD_FILE
+
+        async with bootstrap.open_storage(settings) as storage:
+            await storage.accounts.set_password(username, password)
+        if username == FIRST_ADMIN:
+            (settings.data_dir / FIRST_PASSWORD_FILE).unlink(missing_ok=True)
+
+    run_async(work)
+    if given is None:
+        print(password)
+    say(f"The password of {username} is changed.")
+
+
 def list_users() -> None:
     """List the users.
 

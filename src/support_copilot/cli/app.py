@@ -93,6 +93,7 @@ app.add_typer(api_keys, name="api-keys")
 
 users = _app("Make the users who sign in.")
 _add(users, "create", accounts.create_user)
+_add(users, "set-password", accounts.set_password)
 _add(users, "list", accounts.list_users)
 app.add_typer(users, name="users")
 

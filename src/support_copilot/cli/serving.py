@@ -37,6 +37,7 @@ def run(
       SUPPORT_COPILOT_PORT=9000 SUPPORT_COPILOT_DATA_DIR=/srv/desk support-copilot run
     """
     from support_copilot import processes
+    from support_copilot.accounts.service import FIRST_ADMIN, FIRST_PASSWORD_FILE
 
     settings = _settings(**({"load_samples": True} if samples else {}))
     steps = _Steps()
@@ -45,9 +46,9 @@ def run(
         steps.end()
         print(f"Support Copilot is ready: {url}")
         if password is not None:
-            file = settings.data_dir / processes.ADMIN_FILE
-            print(f"Sign in as {processes.ADMIN} with {password}")
-            print(f"(The password is in {file}; delete the file once you have changed it.)")
+            file = settings.data_dir / FIRST_PASSWORD_FILE
+            print(f"Sign in as {FIRST_ADMIN} with {password}")
+            print(f"(It is in {file} until you run: support-copilot users set-password admin)")
         sys.stdout.flush()
 
     _until_stopped(processes.run(settings, progress=steps.step, ready=ready))

@@ -49,6 +49,13 @@ class SqlAccounts:
     async def add_user(self, user: User) -> None:
         await self._connection.run(users.insert(), _values(user, _USER))
 
+    async def set_password(self, username: str, password_hash: str) -> bool:
+        changed = await self._connection.run(
+            users.update().where(users.c.username == username), {"password_hash": password_hash}
+        )
+        await self._connection.run(sessions.delete().where(sessions.c.username == username))
+        return bool(changed)
+
     async def api_key(self, secret_hash: str) -> ApiKey | None:
         rows = await self._connection.rows(
             sa.select(api_keys).where(api_keys.c.secret_hash == secret_hash)

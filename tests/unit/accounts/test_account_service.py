@@ -105,3 +105,18 @@ async def test_passwords_are_argon2id_hashes_and_long_enough(service):
         await service.create_user("bob", "Bob", Role.LEAD, "short")
     with pytest.raises(Conflict, match="ada"):
         await service.create_user("ada", "Ada", Role.ADMIN, PASSWORD)
+
+
+async def test_a_new_password_signs_out_everywhere(service):
+    await service.create_user("mira", "Mira", Role.EXECUTIVE, "correct horse battery")
+    _, token, _ = await service.sign_in("mira", "correct horse battery")
+    await service.set_password("mira", "another horse battery")
+    with pytest.raises(NotSignedIn):
+        await service.authenticate_token(token)
+    with pytest.raises(NotSignedIn):
+        await service.sign_in("mira", "correct horse battery")
+    await service.sign_in("mira", "another horse battery")
+    with pytest.raises(NotFound):
+        await service.set_password("nobody", "another horse battery")
+    with pytest.raises(InvalidInput):
+        await service.set_password("mira", "short")

@@ -87,6 +87,19 @@ def test_users_get_a_password_or_bring_one(cli) -> None:
     assert "helen\thelen\tlead" in cli("users", "list").stdout
 
 
+def test_a_new_password_replaces_the_old_one_and_the_first_file(cli) -> None:
+    cli("users", "create", "--username", "admin", "--role", "admin")
+    first = cli.data_dir / "initial-admin-password"
+    first.write_text("old")
+    changed = cli("users", "set-password", "admin")
+    assert len(changed.stdout.strip()) >= 16
+    assert not first.exists()
+    unknown = cli("users", "set-password", "nobody")
+    assert (unknown.exit_code, "no user nobody" in unknown.stderr) == (1, True)
+    short = cli("users", "set-password", "admin", "--password-stdin", stdin="short\n")
+    assert (short.exit_code, "12 characters" in short.stderr) == (1, True)
+
+
 def test_triage_answers_one_json_line_a_text_and_stores_nothing(cli, tmp_path) -> None:
     tickets = tmp_path / "t.jsonl"
     tickets.write_text('{"id": 1, "title": "Router", "body": "The router blinks red."}\n')

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 CHANGED_WORDS = 3
+HARMS_NAMED = 3
 # Above it, no three words change a judgement: it is not worth a second encoding to find out.
 SURE = 0.85
 
@@ -128,10 +129,11 @@ class SeverityJudge:
                 "No single rule and no few words decide it: only another account of the harm would"
             )
             return SeverityReason(kind="change", text=text)
-        harms = "; ".join(rule.description for rule in self._rules.floors(Severity.HIGH))
+        named = [rule.description for rule in self._rules.floors(Severity.HIGH)][:HARMS_NAMED]
+        harms = "; ".join(named)
         return SeverityReason(
             kind="change",
-            text=f"A named harm would raise it to HIGH: {harms}",
+            text=f"A named harm would raise it to HIGH, such as: {harms}",
             level=Severity.HIGH,
         )
 
