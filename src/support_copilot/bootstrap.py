@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import structlog
 from fastapi import APIRouter
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from support_copilot import __version__, defaults
 from support_copilot.accounts.app import create_accounts_app
@@ -47,6 +47,10 @@ from support_copilot.notifications.dispatcher import Dispatcher
 from support_copilot.notifications.email import EmailChannel
 from support_copilot.notifications.webhook import WebhookChannel
 from support_copilot.observability import metrics
+from support_copilot.portal.api import in_process
+from support_copilot.portal.app import create_portal_app
+from support_copilot.portal.problem_pages import ProblemPages
+from support_copilot.portal.public_intake import PublicIntake
 from support_copilot.ports import Analysis, Clock, Database, Handler, NotificationChannel
 from support_copilot.queues import NOTIFICATION
 from support_copilot.settings import Settings, SettingsError
@@ -200,13 +204,24 @@ def build_application(services: Services) -> ASGIApp:
     analysis = create_analysis_app(services.analysis, services.database, secret)
     health = create_app("Health", __version__, secret)
     health.include_router(_health(services))
-    return build_gateway(
+
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        await gateway(scope, receive, send)
+
+    portal = create_portal_app(
+        in_process(api),
+        sign_in=services.accounts.sign_in,
+        raise_issue=PublicIntake(in_process(issues), secret, services.clock),
+        identity_secret=secret,
+    )
+    gateway = build_gateway(
         {
             "/v1": issues,
             "/v1/analysis": analysis,
             "/v1/auth": accounts,
             "/v1/api-keys": accounts,
             "/health": health,
+            "/": portal,
         },
         services.accounts.authenticate_token,
         WindowedRateLimiter(
@@ -219,11 +234,13 @@ def build_application(services: Services) -> ASGIApp:
         ),
         secret,
         version=__version__,
+        optional_auth={"/"},
         origins=settings.cors_origins,
         deadline_seconds=settings.deadline_seconds,
         max_body_bytes=settings.max_body_bytes,
         public_metrics=settings.public_metrics,
     )
+    return ProblemPages(gateway)
 
 
 @asynccontextmanager
