@@ -12,7 +12,7 @@ from support_copilot.analysis.schemas import (
     RecommendationIn,
     SeverityJudgementOut,
     SimilarIn,
-    SimilarListOut,
+    SimilarToTextOut,
     SummaryIn,
     TextIn,
     TextSummaryOut,
@@ -48,7 +48,7 @@ def analysis_routes(analysis: Analysis, database: Database) -> APIRouter:
             }
         )
 
-    @router.post("/similar", response_model=SimilarListOut, summary="Find past issues like a text")
+    @router.post("/similar", response_model=SimilarToTextOut, summary="Find issues like a text")
     async def similar(body: SimilarIn, _caller: Caller) -> Response:
         hits = await analysis.similar(body.title, body.description, limit=body.limit)
         async with database.read() as uow:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from support_copilot.domain.conversation import MESSAGE_MAX, Sender
 from support_copilot.domain.issue import DESCRIPTION_MAX, TITLE_MAX, Severity, Status
-from support_copilot.web.fields import Text
+from support_copilot.web.fields import Text, Time
 from support_copilot.web.judgements import Answer, SeverityOut, SimilarOut
 
 MESSAGES_MAX = 500
@@ -37,7 +36,7 @@ class RecommendationIn(TextIn):
 class ConversationMessageIn(_Request):
     message: Annotated[str, Text(MESSAGE_MAX)]
     sender_type: Sender
-    created_at: datetime | None = None
+    created_at: Time | None = None
 
 
 class SummaryIn(_Request):
@@ -54,7 +53,7 @@ class SeverityJudgementOut(Answer):
     degraded: list[str]
 
 
-class SimilarListOut(Answer):
+class SimilarToTextOut(Answer):
     similar: list[SimilarOut]
     degraded: list[str]
 

@@ -17,6 +17,7 @@ from support_copilot.web.judgements import Answer, SeverityOut, SimilarOut
 EXTERNAL_ID_MAX = 200
 REASON_MAX = 2_000
 TEMPLATE_MAX = 20_000
+_CHANGEABLE = ("status", "severity", "assignee", "resolution")
 
 
 class _Request(BaseModel):
@@ -123,6 +124,21 @@ class IssueListOut(Answer):
 
 
 class IssuePatch(_Request):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"status": "IN_PROGRESS", "assignee": "grace"}],
+            "allOf": [
+                {"anyOf": [{"required": [name]} for name in _CHANGEABLE]},
+                {
+                    "anyOf": [
+                        {"properties": {"severity": {"type": "null"}}},
+                        {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+                    ]
+                },
+            ],
+        }
+    )
+
     status: Status | None = None
     severity: Severity | None = None
     reason: Annotated[str, Text(REASON_MAX)] | None = Field(
@@ -161,6 +177,26 @@ class SimilarListOut(Answer):
 
 
 class FeedbackIn(_Request):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"verdict": "accepted"}],
+            "anyOf": [
+                {"properties": {"verdict": {"const": "accepted"}}},
+                {
+                    "properties": {
+                        "verdict": {"const": "edited"},
+                        "final_text": {"type": "string"},
+                    },
+                    "required": ["final_text"],
+                },
+                {
+                    "properties": {"verdict": {"const": "rejected"}, "reason": {"type": "string"}},
+                    "required": ["reason"],
+                },
+            ],
+        }
+    )
+
     verdict: Verdict
     final_text: Annotated[str, Text(MESSAGE_MAX)] | None = None
     reason: Annotated[str, Text(REASON_MAX)] | None = None
@@ -194,7 +230,7 @@ class RecommendationListOut(Answer):
 
 
 class EndIn(_Request):
-    status: Status | None = Field(default=None, description="RESOLVED or CLOSED.")
+    status: Literal[Status.RESOLVED, Status.CLOSED] | None = None
     resolution: Annotated[str, Text(DESCRIPTION_MAX)] | None = None
 
 

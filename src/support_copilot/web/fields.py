@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -24,6 +25,8 @@ from support_copilot.domain.identifiers import MAX_ID
 MAX_EMAIL = 254  # RFC 5321, as corrected by erratum 1690
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 # Desks inside a company have customers at intranet.local and the like.
 SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -93,7 +96,7 @@ def _email(value: Any) -> str:
     if len(value) > MAX_EMAIL:
         raise PydanticCustomError("email", "must have at most 254 characters")
     try:
-        return validate_email(value, check_deliverability=False).normalized
+        return validate_email(value, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         raise PydanticCustomError(
             "email", "must be an e-mail address such as ada@example.com"
@@ -108,6 +111,26 @@ def _id(value: Any) -> int:
     raise PydanticCustomError("id", "must be an id: a string of 1 to 19 digits")
 
 
+def _time(value: Any) -> datetime:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        # A leap second has no place in Python's clock: it is the second before it.
+        text = value[:17] + value[17:19].replace("60", "59") + value[19:].upper()
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            return _in_utc(moment)
+    raise PydanticCustomError("time", "must be a time with its zone, such as 2026-01-31T09:30:00Z")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if moment.year == 1 else _LAST
+
+
 _ID_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["361236745190146049"]}
 
 Email = Annotated[
@@ -116,6 +139,13 @@ Email = Annotated[
     WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
 ]
 """An address as RFC 5321 has it, its domain in lower case; not asked of the DNS."""
+
+Time = Annotated[
+    datetime,
+    PlainValidator(_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00Z"]}),
+]
+"""A moment that comes in, as RFC 3339 has it; in UTC."""
 
 Id = Annotated[int, PlainValidator(_id), WithJsonSchema(_ID_SCHEMA)]
 """An id that comes in: a string of digits, an int in Python."""

@@ -24,7 +24,10 @@ Watcher = Annotated[Identity, Depends(require(Permission.READ_EVENTS))]
 PathId = Annotated[Id, Path(description="An id as the API gave it.")]
 IfMatch = Annotated[
     str | None,
-    Header(description="The ETag that was read; 412 if the issue was changed since."),
+    Header(
+        description="The ETag that was read; 412 if the issue was changed since.",
+        examples=['"3"'],
+    ),
 ]
 
 _TAG = re.compile(r'(?:W/)?"(\d{1,9})"')

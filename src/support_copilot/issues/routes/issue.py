@@ -1,12 +1,12 @@
 """Issues: intake, lists, changes, what is similar."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
 from support_copilot.domain.customer import normalise_email
 from support_copilot.domain.errors import InvalidInput
+from support_copilot.domain.identifiers import MAX_ID
 from support_copilot.domain.issue import Severity, Status
 from support_copilot.issues.desk import IssueChange, customer_of
 from support_copilot.issues.intake import SIMILAR_SHOWN, NewIssue
@@ -33,6 +33,7 @@ from support_copilot.issues.schemas import (
 )
 from support_copilot.issues.services import IssueServices
 from support_copilot.ports import IssueFilter, UnitOfWork
+from support_copilot.web.fields import Time
 from support_copilot.web.json_body import JsonRoute
 from support_copilot.web.judgements import similar_json
 from support_copilot.web.problem_details import documented
@@ -88,13 +89,18 @@ def issue_routes(services: IssueServices) -> APIRouter:
         severity: Annotated[list[Severity] | None, Query()] = None,
         critical: bool | None = None,
         customer: Annotated[
-            str | None, Query(max_length=254, description="An id or an e-mail address.")
+            str | None,
+            Query(
+                max_length=254,
+                description="An id or an e-mail address.",
+                json_schema_extra={"pattern": r"^(?:[0-9]{1,19}|[\s\S]*@[\s\S]*)$"},
+            ),
         ] = None,
         assignee: Annotated[
             str | None, Query(max_length=100, description='A user name; "" for nobody.')
         ] = None,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
+        created_from: Time | None = None,
+        created_to: Time | None = None,
         text: Annotated[
             str | None,
             Query(max_length=200, description="Words of the issue, its number, or an address."),
@@ -117,8 +123,8 @@ def issue_routes(services: IssueServices) -> APIRouter:
                     customer_id=customer_id,
                     assignee=assignee or None,
                     unassigned=assignee == "",
-                    created_from=_with_zone("created_from", created_from),
-                    created_to=_with_zone("created_to", created_to),
+                    created_from=created_from,
+                    created_to=created_to,
                     text=text,
                     sort=sort,
                     limit=limit,
@@ -204,14 +210,8 @@ def issue_routes(services: IssueServices) -> APIRouter:
 
 async def _customer_id(uow: UnitOfWork, customer: str) -> int | None:
     if customer.isascii() and customer.isdigit() and len(customer) <= 19:
-        return int(customer)
+        return min(int(customer), MAX_ID)  # larger numbers are nobody's
     if "@" not in customer:
         raise InvalidInput("customer", "must be a customer's id or e-mail address")
     found = await uow.customers.by_email(normalise_email(customer))
     return found.id if found else None
-
-
-def _with_zone(field: str, moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise InvalidInput(field, "needs a time zone, such as 2026-03-01T09:00:00Z")
-    return moment
