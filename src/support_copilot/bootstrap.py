@@ -67,6 +67,7 @@ log = structlog.get_logger(__name__)
 STOP_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 600.0
 EVENTS_KEPT = timedelta(days=7)
+PROCESSED_KEPT = timedelta(days=30)
 RULES_FILE = "severity_rules.toml"
 TARGETS_FILE = "targets.toml"
 
@@ -395,8 +396,11 @@ def _node() -> int:
 async def _keep_house(services: Storage) -> None:
     while True:
         try:
+            now = services.clock.now()
             async with services.database.write() as uow:
-                await uow.events.prune(services.clock.now() - EVENTS_KEPT)
+                await uow.events.prune(now - EVENTS_KEPT)
+                await uow.processed.prune(now - PROCESSED_KEPT)
+                await uow.accounts.prune_sessions(now)
         except CopilotError as error:
             log.warning("housekeeping.waits", error=type(error).__name__)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
