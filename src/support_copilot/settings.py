@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     encoder: Literal["auto", "off"] = Field(
         "auto", description="off: work on rules and TF-IDF, as where the weights are missing."
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads of one encoding.")
+    threads: int = Field(1, ge=1, le=64, description="Threads of one encoding.")
     severity_rules: Path | None = Field(
         None, description="Rule table; unset: severity_rules.toml in the data directory."
     )

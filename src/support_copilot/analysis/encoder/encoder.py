@@ -33,7 +33,7 @@ DIMENSION = 384
 MAX_TOKENS = 256
 VERSION = f"all-MiniLM-L6-v2-int8-{WEIGHTS_SHA256[:8]}"
 # Raised when graph.py changes what it builds, so that a cached graph of before is not used.
-GRAPH_REVISION = 1
+GRAPH_REVISION = 2
 _BATCH = 16
 
 log = logging.getLogger(__name__)

@@ -110,16 +110,7 @@ class _Builder:
         length = self._node("Shape", ["ids"], start=1, end=2)
         zero = self._constant("zero", np.zeros(1, np.int64))
         positions = self._node("Slice", [self._constant("positions", places), zero, length, zero])
-        return self._node(
-            "LayerNormalization",
-            [
-                self._node("Add", [embedded, positions]),
-                self._weight("embeddings.LayerNorm.weight"),
-                self._weight("embeddings.LayerNorm.bias"),
-            ],
-            axis=-1,
-            epsilon=EPSILON,
-        )
+        return self._norm(self._node("Add", [embedded, positions]), "embeddings.LayerNorm")
 
     def _layer(self, hidden: str, name: str) -> str:
         attention = f"{name}.attention"
@@ -161,16 +152,16 @@ class _Builder:
         )
 
     def _skip_norm(self, dense: str, skip: str, name: str) -> str:
+        # Two additions and a LayerNormalization take 40 us here, the fused SkipLayerNormalization
+        # 97 us (50 tokens, one thread).
+        biased = self._node("Add", [dense, self._weight(f"{name}.dense.bias")])
+        return self._norm(self._node("Add", [biased, skip]), f"{name}.LayerNorm")
+
+    def _norm(self, hidden: str, name: str) -> str:
         return self._node(
-            "SkipLayerNormalization",
-            [
-                dense,
-                skip,
-                self._weight(f"{name}.LayerNorm.weight"),
-                self._weight(f"{name}.LayerNorm.bias"),
-                self._weight(f"{name}.dense.bias"),
-            ],
-            domain=MICROSOFT,
+            "LayerNormalization",
+            [hidden, self._weight(f"{name}.weight"), self._weight(f"{name}.bias")],
+            axis=-1,
             epsilon=EPSILON,
         )
 
