@@ -21,7 +21,7 @@ from support_copilot.domain.errors import Conflict, KeyReused
 from support_copilot.domain.events import Event, EventType
 from support_copilot.domain.issue import Channel, Issue, Status, format_number
 from support_copilot.domain.severity_rules import SeverityRules, rules_only
-from support_copilot.domain.similarity import SimilarHit
+from support_copilot.domain.similarity import SimilarIssue
 from support_copilot.domain.targets import Targets
 from support_copilot.issues.presentation import (
     customer_json,
@@ -131,11 +131,14 @@ class IntakeService:
         for name, seconds in judgement.timings.items():
             steps.note(name, seconds)
         with steps.step("store"):
+            # Read beside the transaction: the writer's lock is for what is written.
+            async with self._database.read() as uow:
+                similar = await uow.issues.similar(judgement.similar)
             try:
-                answer, issue = await self._store(new, key, judgement)
+                answer, issue = await self._store(new, key, judgement, similar)
             except Conflict:
                 # A twin of this request, or another first issue of the customer, was faster.
-                answer, issue = await self._store(new, key, judgement)
+                answer, issue = await self._store(new, key, judgement, similar)
         if issue is not None:
             self._on_accepted(issue, judgement.degraded)
         return answer
@@ -176,7 +179,11 @@ class IntakeService:
         return None
 
     async def _store(
-        self, new: NewIssue, key: str | None, judgement: Judgement
+        self,
+        new: NewIssue,
+        key: str | None,
+        judgement: Judgement,
+        similar: list[SimilarIssue],
     ) -> tuple[Answer, Issue | None]:
         async with self._database.write() as uow:
             if key is not None or new.external_id is not None:
@@ -193,25 +200,9 @@ class IntakeService:
             await uow.conversations.add(
                 Message(self._ids.new(), issue.id, new.description, Sender.CUSTOMER, now)
             )
-            await uow.events.append(
-                Event(
-                    EventType.ISSUE_CREATED,
-                    issue.id,
-                    now,
-                    {"number": format_number(issue.number), "severity": issue.severity.value},
-                )
-            )
+            await uow.events.append(*_events(issue, now))
             await uow.outbox.add(self._messages(issue, now))
-            if issue.critical:
-                await uow.events.append(
-                    Event(
-                        EventType.ISSUE_CRITICAL,
-                        issue.id,
-                        now,
-                        {"codes": [reason["code"] for reason in issue.critical_reasons]},
-                    )
-                )
-            body = await self._body(uow, issue, customer, history, judgement)
+            body = _body(issue, customer, history, similar, judgement.degraded)
             if key is not None or new.external_id is not None:
                 await uow.intakes.add(
                     Intake(
@@ -274,21 +265,28 @@ class IntakeService:
             messages.append(message(NOTIFICATION, kind="critical"))
         return messages
 
-    async def _body(
-        self,
-        uow: UnitOfWork,
-        issue: Issue,
-        customer: Customer,
-        history: CustomerHistory,
-        judgement: Judgement,
-    ) -> bytes:
-        similar = await uow.issues.similar(_others(judgement.similar, issue.id))
-        answer: dict[str, Any] = issue_json(issue)
-        answer["customer"] = customer_json(customer) | {"history": history_json(history)}
-        answer["similar"] = [similar_json(item) for item in similar]
-        answer["degraded"] = judgement.degraded
-        return orjson.dumps(answer)
+
+def _events(issue: Issue, now: datetime) -> list[Event]:
+    number = format_number(issue.number)
+    created = {"number": number, "severity": issue.severity.value}
+    events = [Event(EventType.ISSUE_CREATED, issue.id, now, created)]
+    if issue.critical:
+        codes = [reason["code"] for reason in issue.critical_reasons]
+        events.append(
+            Event(EventType.ISSUE_CRITICAL, issue.id, now, {"number": number, "codes": codes})
+        )
+    return events
 
 
-def _others(hits: list[SimilarHit], issue_id: int) -> list[SimilarHit]:
-    return [hit for hit in hits if hit.issue_id != issue_id][:SIMILAR_SHOWN]
+def _body(
+    issue: Issue,
+    customer: Customer,
+    history: CustomerHistory,
+    similar: list[SimilarIssue],
+    degraded: list[str],
+) -> bytes:
+    answer: dict[str, Any] = issue_json(issue)
+    answer["customer"] = customer_json(customer) | {"history": history_json(history)}
+    answer["similar"] = [similar_json(item) for item in similar]
+    answer["degraded"] = degraded
+    return orjson.dumps(answer)

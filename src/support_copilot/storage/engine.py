@@ -90,6 +90,8 @@ async def _unbroken(future: asyncio.Future[T]) -> T:
 
 
 class _SqliteConnection:
+    """SQLAlchemy begins a transaction with its first statement: that saves a hop of its own."""
+
     dialect = "sqlite"
 
     def __init__(self, connection: sa.Connection, executor: Executor) -> None:
@@ -142,7 +144,6 @@ class SqliteEngine:
             if self._writer is None:
                 self._writer = await _in(self._write_thread, self._writing.connect)
             connection = _SqliteConnection(self._writer, self._write_thread)
-            await connection.call(lambda c: c.begin())
             try:
                 yield connection
                 await connection.call(lambda c: c.commit())

@@ -16,15 +16,18 @@ class SqlEventLog:
         self._connection = connection
         self._touched = touched
 
-    async def append(self, event: Event) -> None:
+    async def append(self, *happened: Event) -> None:
         await self._connection.run(
             events.insert(),
-            {
-                "type": event.type.value,
-                "issue_id": event.issue_id,
-                "data": event.data,
-                "created_at": event.created_at,
-            },
+            [
+                {
+                    "type": event.type.value,
+                    "issue_id": event.issue_id,
+                    "data": event.data,
+                    "created_at": event.created_at,
+                }
+                for event in happened
+            ],
         )
         self._touched.add("events")
 
