@@ -54,9 +54,11 @@ from support_copilot.portal.public_intake import PublicIntake
 from support_copilot.ports import Analysis, Clock, Database, Handler, NotificationChannel
 from support_copilot.queues import NOTIFICATION
 from support_copilot.settings import Settings, SettingsError
-from support_copilot.storage.engine import Engine, MysqlEngine, SqliteEngine
+from support_copilot.storage.engine import Engine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.mysql_engine import MysqlEngine
 from support_copilot.storage.queue_store import QueueStore
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 from support_copilot.storage.watched_file import WatchedFile
 from support_copilot.web.app_factory import create_app

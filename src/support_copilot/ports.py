@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from support_copilot.domain.conversation import Message
 from support_copilot.domain.customer import Customer, CustomerHistory
@@ -28,6 +28,8 @@ from support_copilot.domain.severity import SeverityAssessment
 from support_copilot.domain.similarity import IndexEntry, SimilarHit, SimilarIssue
 from support_copilot.domain.summary import ConversationSummary, Summary
 from support_copilot.queues import QueueMessage
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------- time, ids
 
@@ -327,6 +329,15 @@ class Database(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a consistent view for reading; writing through it is an error."""
+
+    async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction, faster than ``write``: it awaits nothing else.
+
+        Commits when it returns, rolls back when it raises.
+        """
+
+    async def look(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Run ``work`` for reading, faster than ``read``: it awaits nothing else."""
 
     async def ping(self) -> None:
         """Raise Unavailable where the database does not answer."""

@@ -12,8 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from support_copilot.domain.errors import Unavailable
-from support_copilot.storage.engine import Engine, MysqlEngine, SqliteEngine
+from support_copilot.storage.engine import Engine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.mysql_engine import MysqlEngine
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.tables import metadata
 from support_copilot.storage.unit_of_work import SqlDatabase
 

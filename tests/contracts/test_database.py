@@ -595,3 +595,41 @@ async def test_corrections_are_kept_in_order(database):
             await uow.labels.add(label)
         assert await uow.labels.of_kind("severity") == labels
         assert await uow.labels.of_kind("similar") == []
+
+
+async def test_a_unit_of_work_in_one_go_commits_or_leaves_nothing(engine):
+    woken = []
+    database = SqlDatabase(engine, woken.append)
+    customer = new_customer()
+
+    async def add(uow):
+        await uow.customers.add(customer)
+        await uow.outbox.add([QueueMessage(ids.new(), "notification", {}, NOW)])
+        return await uow.customers.get(customer.id)
+
+    async def add_and_fail(uow):
+        await uow.customers.rename(customer.id, "somebody else")
+        await uow.customers.add(new_customer(email=customer.email))
+
+    assert await database.transact(add) == customer
+    assert woken == ["outbox"]
+    with pytest.raises(Conflict):
+        await database.transact(add_and_fail)
+    assert await database.look(lambda uow: uow.customers.get(customer.id)) == customer
+    assert woken == ["outbox"]
+
+
+async def test_units_of_work_in_one_go_do_not_mix(database):
+    customer = new_customer()
+    await database.transact(lambda uow: uow.customers.add(customer))
+
+    async def add(uow):
+        number = await uow.issues.next_number()
+        await uow.issues.add(new_issue(customer, number))
+        await uow.customers.count_issue(customer.id)
+        return number
+
+    numbers = await asyncio.gather(*(database.transact(add) for _ in range(20)))
+    assert len(set(numbers)) == 20
+    found = await database.look(lambda uow: uow.customers.get(customer.id))
+    assert found.total_issues == 20

@@ -18,8 +18,10 @@ from support_copilot.domain.identifiers import IdGenerator
 from support_copilot.messaging.embedded_queue import EmbeddedQueue
 from support_copilot.ports import Delivery, Queue
 from support_copilot.queues import QueueMessage
-from support_copilot.storage.engine import Engine, MysqlEngine, SqliteEngine
+from support_copilot.storage.engine import Engine
+from support_copilot.storage.mysql_engine import MysqlEngine
 from support_copilot.storage.queue_store import QueueStore
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.tables import queue_messages
 
 NAME = "issue_analysis"

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from support_copilot.domain.identifiers import IdGenerator
 from support_copilot.messaging.embedded_queue import EmbeddedQueue
 from support_copilot.queues import QueueMessage
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.queue_store import QueueStore
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.tables import events, metadata, processed_messages
 
 MESSAGES = 300
@@ -34,7 +34,7 @@ from pathlib import Path
 from support_copilot.domain.events import Event, EventType
 from support_copilot.messaging.embedded_queue import EmbeddedQueue
 from support_copilot.messaging.worker import Worker
-from support_copilot.storage.engine import SqliteEngine
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.queue_store import QueueStore
 from support_copilot.storage.unit_of_work import SqlDatabase
 

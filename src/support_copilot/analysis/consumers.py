@@ -8,8 +8,9 @@ from support_copilot.analysis.proposals import IssueProposals
 from support_copilot.domain.errors import NotFound
 from support_copilot.domain.events import Event, EventType
 from support_copilot.domain.issue import format_number
+from support_copilot.domain.similarity import IndexEntry
 from support_copilot.domain.summary import Summary
-from support_copilot.ports import Analysis, Clock, Database, Handler, Ids
+from support_copilot.ports import Analysis, Clock, Database, Handler, Ids, UnitOfWork
 from support_copilot.queues import (
     CONVERSATION_SUMMARIZATION,
     ISSUE_ANALYSIS,
@@ -43,15 +44,17 @@ class AnalysisConsumers:
         }
 
     async def index_issue(self, message: QueueMessage) -> None:
-        async with self._database.read() as uow:
-            issue = await uow.issues.get(int(message.body["issue_id"]))
+        issue_id = int(message.body["issue_id"])
+        issue = await self._database.look(lambda uow: uow.issues.get(issue_id))
         if issue is None:
             return
         entries = await self._analysis.prepare([(issue.id, issue.title, issue.description)])
-        async with self._database.write() as uow:
+
+        async def store(uow: UnitOfWork) -> list[IndexEntry]:
             await uow.processed.claim(message.id, ISSUE_ANALYSIS.name)
-            stored = await uow.index_entries.put(entries)
-        await self._analysis.index(stored)
+            return await uow.index_entries.put(entries)
+
+        await self._analysis.index(await self._database.transact(store))
 
     async def propose(self, message: QueueMessage) -> None:
         try:

@@ -123,22 +123,25 @@ class IntakeService:
         """
         steps = _Steps(self._observe)
         if key is not None or new.external_id is not None:
-            async with self._database.read() as uow:
-                if (first := await self._first_answer(uow, new, key)) is not None:
-                    return first
+            first = await self._database.look(lambda uow: self._first_answer(uow, new, key))
+            if first is not None:
+                return first
         with steps.step("judge"):
             judgement = await self._judge(new)
         for name, seconds in judgement.timings.items():
             steps.note(name, seconds)
         with steps.step("store"):
             # Read beside the transaction: the writer's lock is for what is written.
-            async with self._database.read() as uow:
-                similar = await uow.issues.similar(judgement.similar)
+            similar = await self._database.look(lambda uow: uow.issues.similar(judgement.similar))
+
+            async def store(uow: UnitOfWork) -> tuple[Answer, Issue | None]:
+                return await self._store(uow, new, key, judgement, similar)
+
             try:
-                answer, issue = await self._store(new, key, judgement, similar)
+                answer, issue = await self._database.transact(store)
             except Conflict:
                 # A twin of this request, or another first issue of the customer, was faster.
-                answer, issue = await self._store(new, key, judgement, similar)
+                answer, issue = await self._database.transact(store)
         if issue is not None:
             self._on_accepted(issue, judgement.degraded)
         return answer
@@ -180,41 +183,41 @@ class IntakeService:
 
     async def _store(
         self,
+        uow: UnitOfWork,
         new: NewIssue,
         key: str | None,
         judgement: Judgement,
         similar: list[SimilarIssue],
     ) -> tuple[Answer, Issue | None]:
-        async with self._database.write() as uow:
-            if key is not None or new.external_id is not None:
-                first = await self._first_answer(uow, new, key)
-                if first is not None:
-                    return first, None
-            now = self._clock.now()
-            customer, history = await self._customer(uow, new, now)
-            issue = self._issue(new, customer, judgement, await uow.issues.next_number(), now)
-            criticality.assess(issue, history, self._targets(), now).apply_to(issue)
-            if history.open_issues:
-                await uow.issues.rejudge_customer(customer.id, now)
-            await uow.issues.add(issue)
-            await uow.conversations.add(
-                Message(self._ids.new(), issue.id, new.description, Sender.CUSTOMER, now)
-            )
-            await uow.events.append(*_events(issue, now))
-            await uow.outbox.add(self._messages(issue, now))
-            body = _body(issue, customer, history, similar, judgement.degraded)
-            if key is not None or new.external_id is not None:
-                await uow.intakes.add(
-                    Intake(
-                        issue_id=issue.id,
-                        customer_id=customer.id,
-                        fingerprint=new.fingerprint(),
-                        response=body,
-                        created_at=now,
-                        idempotency_key=key,
-                        external_id=new.external_id,
-                    )
+        if key is not None or new.external_id is not None:
+            first = await self._first_answer(uow, new, key)
+            if first is not None:
+                return first, None
+        now = self._clock.now()
+        customer, history = await self._customer(uow, new, now)
+        issue = self._issue(new, customer, judgement, await uow.issues.next_number(), now)
+        criticality.assess(issue, history, self._targets(), now).apply_to(issue)
+        if history.open_issues:
+            await uow.issues.rejudge_customer(customer.id, now)
+        await uow.issues.add(issue)
+        await uow.conversations.add(
+            Message(self._ids.new(), issue.id, new.description, Sender.CUSTOMER, now)
+        )
+        await uow.events.append(*_events(issue, now))
+        await uow.outbox.add(self._messages(issue, now))
+        body = _body(issue, customer, history, similar, judgement.degraded)
+        if key is not None or new.external_id is not None:
+            await uow.intakes.add(
+                Intake(
+                    issue_id=issue.id,
+                    customer_id=customer.id,
+                    fingerprint=new.fingerprint(),
+                    response=body,
+                    created_at=now,
+                    idempotency_key=key,
+                    external_id=new.external_id,
                 )
+            )
         return Answer(issue.id, body), issue
 
     async def _customer(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 
 import structlog
 
-from support_copilot.ports import Clock, Database, Queue
+from support_copilot.ports import Clock, Database, Queue, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -76,14 +77,13 @@ class OutboxRelay:
         """Publish all that is pending and return how many; raises what the broker raises."""
         published = 0
         while True:
-            async with self._database.read() as uow:
-                pending = await uow.outbox.pending(self._batch)
+            pending = await self._database.look(lambda uow: uow.outbox.pending(self._batch))
             self._oldest = min((message.created_at for message in pending), default=None)
             if not pending:
                 return published
             await self._queue.publish(pending)
-            async with self._database.write() as uow:
-                await uow.outbox.remove([message.id for message in pending])
+            sent = [message.id for message in pending]
+            await self._database.transact(partial(_remove, sent))
             published += len(pending)
 
     async def _hear_news(self) -> None:
@@ -92,3 +92,7 @@ class OutboxRelay:
                 await self._news.wait()
         except TimeoutError:
             return
+
+
+async def _remove(message_ids: list[int], uow: UnitOfWork) -> None:
+    await uow.outbox.remove(message_ids)

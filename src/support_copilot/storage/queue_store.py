@@ -52,8 +52,7 @@ class QueueStore:
             }
             for message in batch
         ]
-        async with self._engine.transaction() as connection:
-            await connection.run(_insert_if_new(connection.dialect), rows)
+        await self._engine.transact(lambda c: c.run(_insert_if_new(c.dialect), rows))
 
     async def claim(
         self, queue: str, limit: int, now: datetime, lease_seconds: float
@@ -64,7 +63,8 @@ class QueueStore:
         per key holds however many consumers there are. Key 0 means that order does not matter.
         """
         moment = now.timestamp()
-        async with self._engine.transaction() as connection:
+
+        async def take(connection: Connection) -> list[Row[Any]]:
             busy = await connection.rows(
                 select(messages.c.key)
                 .where(_alive(queue), _leased(moment), messages.c.key != 0)
@@ -94,7 +94,9 @@ class QueueStore:
                         attempts=messages.c.attempts + 1,
                     )
                 )
-        return [(_message(row), row.attempts + 1) for row in first]
+            return first
+
+        return [(_message(row), row.attempts + 1) for row in await self._engine.transact(take)]
 
     async def renew(
         self, message_id: int, attempt: int, now: datetime, lease_seconds: float
@@ -106,8 +108,8 @@ class QueueStore:
 
     async def delete(self, message_ids: Sequence[int]) -> None:
         """Forget messages that are done, whoever leases them now."""
-        async with self._engine.transaction() as connection:
-            await connection.run(delete(messages).where(messages.c.id.in_(message_ids)))
+        done = delete(messages).where(messages.c.id.in_(message_ids))
+        await self._engine.transact(lambda c: c.run(done))
 
     async def retry(self, message_id: int, attempt: int, visible_at: float, reason: str) -> bool:
         """End a lease; the message is visible at ``visible_at`` (epoch seconds)."""
@@ -220,11 +222,8 @@ class QueueStore:
             return await connection.run(delete(messages).where(_dead(queue)))
 
     async def _change_mine(self, message_id: int, attempt: int, **values: object) -> bool:
-        async with self._engine.transaction() as connection:
-            changed = await connection.run(
-                update(messages).where(_mine(message_id, attempt)).values(**values)
-            )
-        return changed == 1
+        change = update(messages).where(_mine(message_id, attempt)).values(**values)
+        return await self._engine.transact(lambda c: c.run(change)) == 1
 
 
 def _alive(queue: str) -> ColumnElement[bool]:

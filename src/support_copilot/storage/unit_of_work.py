@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -24,6 +25,8 @@ from support_copilot.storage.outbox import SqlOutbox, SqlProcessed
 from support_copilot.storage.recommendations import SqlRecommendations
 from support_copilot.storage.summaries import SqlSummaries
 from support_copilot.storage.templates import SqlTemplates
+
+T = TypeVar("T")
 
 
 class SqlUnitOfWork:
@@ -109,6 +112,23 @@ class SqlDatabase:
     async def read(self) -> AsyncIterator[UnitOfWork]:
         async with self._engine.reader() as connection:
             yield SqlUnitOfWork(connection)
+
+    async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        touched: set[str] = set()
+
+        async def within(connection: Connection) -> T:
+            uow = SqlUnitOfWork(connection)
+            result = await work(uow)
+            touched.update(uow.touched)
+            return result
+
+        result = await self._engine.transact(within)
+        for topic in touched:
+            self._wake(topic)
+        return result
+
+    async def look(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        return await self._engine.look(lambda connection: work(SqlUnitOfWork(connection)))
 
     async def ping(self) -> None:
         async with self._engine.reader() as connection:

@@ -6,8 +6,8 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from support_copilot.accounts.service import AccountService
 from support_copilot.domain.identifiers import IdGenerator
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 

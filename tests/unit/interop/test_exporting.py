@@ -22,8 +22,8 @@ from support_copilot.interop.mapping import Mapping
 from support_copilot.interop.reading import read_records
 from support_copilot.issues.bulk_intake import BulkIntake
 from support_copilot.ports import Database
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 DEFAULTS = files("support_copilot.defaults")

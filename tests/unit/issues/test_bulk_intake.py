@@ -14,8 +14,8 @@ from support_copilot.domain.severity_rules import SeverityRules
 from support_copilot.domain.targets import Targets
 from support_copilot.issues.bulk_intake import BulkIntake
 from support_copilot.ports import Database, IssueFilter
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 DEFAULTS = files("support_copilot.defaults")

@@ -13,8 +13,8 @@ from support_copilot.domain.identifiers import IdGenerator
 from support_copilot.domain.issue import Issue, Severity, Status
 from support_copilot.domain.targets import Targets
 from support_copilot.issues.criticality_clock import CriticalityClock
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 TARGETS = Targets.parse((files("support_copilot.defaults") / "targets.toml").read_text("utf-8"))

@@ -19,8 +19,8 @@ from support_copilot.domain.targets import Targets
 from support_copilot.issues import intake as intake_module
 from support_copilot.issues.intake import IntakeService, NewIssue
 from support_copilot.ports import Judgement
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 RULES = SeverityRules.parse((files(defaults) / "severity_rules.toml").read_text("utf-8"))

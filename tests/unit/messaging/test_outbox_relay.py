@@ -14,8 +14,8 @@ from support_copilot.domain.identifiers import IdGenerator
 from support_copilot.messaging.embedded_queue import EmbeddedQueue
 from support_copilot.messaging.outbox_relay import OutboxRelay
 from support_copilot.queues import QueueMessage
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.queue_store import QueueStore
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.tables import metadata
 from support_copilot.storage.unit_of_work import SqlDatabase
 

@@ -17,8 +17,8 @@ from support_copilot.messaging.embedded_queue import EmbeddedQueue
 from support_copilot.messaging.worker import LOST_DELIVERIES_MAX, Outcome, Worker
 from support_copilot.ports import Delivery, QueueDepth
 from support_copilot.queues import QueueMessage, QueueSpec, RetryPolicy
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.queue_store import QueueStore
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.tables import queue_messages
 
 NAME = "issue_analysis"

@@ -9,8 +9,8 @@ from support_copilot.domain.issue import Issue, Severity, Status
 from support_copilot.notifications.consumers import NotificationConsumer
 from support_copilot.notifications.dispatcher import Dispatcher
 from support_copilot.queues import QueueMessage
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -11,8 +11,8 @@ from support_copilot.domain.targets import Targets
 from support_copilot.issues.bulk_intake import BulkIntake
 from support_copilot.ports import IssueFilter
 from support_copilot.samples import loader
-from support_copilot.storage.engine import SqliteEngine
 from support_copilot.storage.migrate import upgrade
+from support_copilot.storage.sqlite_engine import SqliteEngine
 from support_copilot.storage.unit_of_work import SqlDatabase
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
