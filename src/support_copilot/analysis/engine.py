@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +37,7 @@ Vectors = NDArray[np.float32]
 
 # Work on single texts, that people wait for, never queues behind batches of the background.
 _INTERACTIVE_THREADS = 2
+_BACKGROUND_NICENESS = 5
 
 
 class AnalysisEngine:
@@ -53,7 +57,9 @@ class AnalysisEngine:
         self._recommender = Recommender(encode)
         self._summarizer = Summarizer(encode)
         self._interactive = ThreadPoolExecutor(_INTERACTIVE_THREADS, thread_name_prefix="analysis")
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="analysis-background")
+        self._background = ThreadPoolExecutor(
+            1, thread_name_prefix="analysis-background", initializer=_yield_to_others
+        )
 
     @classmethod
     def load(
@@ -238,6 +244,12 @@ class AnalysisEngine:
             return work()
         finally:
             timings[step] = time.perf_counter() - start
+
+
+def _yield_to_others() -> None:
+    """Lower the priority of this thread alone, where the system knows such a thing (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICENESS)
 
 
 def _joined(title: str, description: str) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _AGREE_COSINE, _AGREE_WORDS = 0.6, 0.35
 _NEIGHBOURS = 5
 #: Candidates given to the encoder at most, chosen by shared words and similarity before.
-_MAX_ENCODED = 64
+_MAX_ENCODED = 40
 
 
 class Recommender:
