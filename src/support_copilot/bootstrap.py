@@ -158,7 +158,7 @@ async def build(settings: Settings, *, load_index: bool = True) -> AsyncIterator
             threads=settings.threads,
             with_encoder=settings.encoder == "auto",
         )
-        index = IndexKeeper(storage.database, analysis)
+        index = IndexKeeper(storage.database, analysis, storage.clock)
         if load_index:
             await index.catch_up()
         database, clock, ids = storage.database, storage.clock, storage.ids

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from support_copilot.domain.conversation import Message
 from support_copilot.domain.customer import Customer, CustomerHistory
 from support_copilot.domain.events import Event
+from support_copilot.domain.identifiers import MAX_ID
 from support_copilot.domain.identity import ApiKey, Session, User
 from support_copilot.domain.issue import Issue, Severity, Status
 from support_copilot.domain.recommendation import (
@@ -219,8 +220,13 @@ class IndexEntries(Protocol):
     async def after(self, sequence: int, limit: int) -> list[IndexEntry]:
         """Return entries with a larger sequence, in order."""
 
-    async def missing(self, fingerprint: str, limit: int) -> list[Issue]:
-        """Return issues without an entry of this fingerprint, oldest first."""
+    async def missing(
+        self, fingerprint: str, limit: int, *, after: int = 0, before: int = MAX_ID
+    ) -> list[Issue]:
+        """Return issues without an entry of this fingerprint, oldest first.
+
+        Only those with ids between ``after`` and ``before`` are looked at.
+        """
 
     async def count(self) -> int: ...
 
@@ -464,8 +470,12 @@ class Analysis(Protocol):
         templates: Sequence[Template],
         replies: Sequence[PastReply],
         limit: int = 3,
+        patient: bool = False,
     ) -> list[Proposal]:
-        """Return replies worth showing, best first; an empty list is a valid answer."""
+        """Return replies worth showing, best first; an empty list is a valid answer.
+
+        A ``patient`` caller lets intakes go first, for a few seconds.
+        """
 
     async def summarise(
         self, messages: Sequence[Message], *, status: Status | None = None

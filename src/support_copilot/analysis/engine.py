@@ -38,6 +38,9 @@ Vectors = NDArray[np.float32]
 # Work on single texts, that people wait for, never queues behind batches of the background.
 _INTERACTIVE_THREADS = 2
 _BACKGROUND_NICENESS = 5
+# Proposals for new issues wait for a pause between requests, but not for ever.
+_PAUSE_SECONDS = 0.1
+_PATIENCE_SECONDS = 2.0
 
 
 class AnalysisEngine:
@@ -56,6 +59,9 @@ class AnalysisEngine:
         encode = encoder.encode if encoder else None
         self._recommender = Recommender(encode)
         self._summarizer = Summarizer(encode)
+        self._judging = 0
+        self._last_judged = 0.0
+        self._turn = asyncio.Lock()
         self._interactive = ThreadPoolExecutor(_INTERACTIVE_THREADS, thread_name_prefix="analysis")
         self._background = ThreadPoolExecutor(
             1, thread_name_prefix="analysis-background", initializer=_yield_to_others
@@ -93,6 +99,7 @@ class AnalysisEngine:
             )
             return severity, similar
 
+        self._judging += 1
         try:
             async with asyncio.timeout(seconds):
                 severity, similar = await self._now(work)
@@ -103,6 +110,9 @@ class AnalysisEngine:
                 degraded=["severity", "similar"],
                 timings=timings,
             )
+        finally:
+            self._judging -= 1
+            self._last_judged = time.monotonic()
         degraded = ["severity", "similar"] if self._encoder is None else []
         return Judgement(severity, similar, degraded, timings)
 
@@ -130,12 +140,18 @@ class AnalysisEngine:
         templates: Sequence[Template],
         replies: Sequence[PastReply],
         limit: int = 3,
+        patient: bool = False,
     ) -> list[Proposal]:
-        return await self._later(
-            lambda: self._recommender.propose(
+        def work() -> list[Proposal]:
+            return self._recommender.propose(
                 issue_text, templates=templates, replies=replies, limit=limit
             )
-        )
+
+        if not patient:
+            return await self._later(work)
+        async with self._turn:
+            await self._pause_between_intakes()
+            return await self._later(work)
 
     async def summarise(
         self, messages: Sequence[Message], *, status: Status | None = None
@@ -228,6 +244,15 @@ class AnalysisEngine:
 
     async def _later(self, work: Callable[[], T]) -> T:
         return await self._in(self._background, work)
+
+    async def _pause_between_intakes(self) -> None:
+        """Return once intakes leave a pause, or patience ends."""
+        latest = time.monotonic() + _PATIENCE_SECONDS
+        while (now := time.monotonic()) < latest:
+            wait = self._last_judged + _PAUSE_SECONDS - now
+            if not self._judging and wait <= 0:
+                return
+            await asyncio.sleep(max(wait, _PAUSE_SECONDS / 4))
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
 from support_copilot.domain.errors import CopilotError
-from support_copilot.ports import Analysis, Database
+from support_copilot.domain.identifiers import first_id_at
+from support_copilot.ports import Analysis, Clock, Database
 
 log = structlog.get_logger(__name__)
 
@@ -15,24 +17,28 @@ LOAD_BATCH = 5_000
 REPAIR_BATCH = 64
 # Entries of other processes, an import's for example, are searchable after at most this long.
 CATCH_UP_SECONDS = 0.5
-# What the queue will index by itself soon is left to it.
 REPAIR_SECONDS = 30.0
+# What the queue will index by itself is left to it.
+LEFT_TO_THE_QUEUE = timedelta(minutes=5)
 
 
 class IndexKeeper:
     """Loads stored entries at start, follows new ones, and mends what lacks a current entry."""
 
-    def __init__(self, database: Database, analysis: Analysis) -> None:
+    def __init__(self, database: Database, analysis: Analysis, clock: Clock) -> None:
         self._database = database
         self._analysis = analysis
+        self._clock = clock
         self._sequence = 0
+        self._whole_up_to = 0
 
     async def catch_up(self) -> int:
         """Index what was stored since the last call; return how many entries that were."""
         total = 0
         while True:
-            async with self._database.read() as uow:
-                entries = await uow.index_entries.after(self._sequence, LOAD_BATCH)
+            entries = await self._database.look(
+                lambda uow: uow.index_entries.after(self._sequence, LOAD_BATCH)
+            )
             if not entries:
                 return total
             await self._analysis.index(entries)
@@ -41,15 +47,19 @@ class IndexKeeper:
 
     async def repair(self) -> int:
         """Make entries for issues that have none of this encoder and analyser."""
-        async with self._database.read() as uow:
-            issues = await uow.index_entries.missing(self._analysis.fingerprint, REPAIR_BATCH)
+        before = first_id_at(self._clock.now() - LEFT_TO_THE_QUEUE)
+        issues = await self._database.look(
+            lambda uow: uow.index_entries.missing(
+                self._analysis.fingerprint, REPAIR_BATCH, after=self._whole_up_to, before=before
+            )
+        )
         if not issues:
+            self._whole_up_to = before - 1
             return 0
         entries = await self._analysis.prepare(
             [(issue.id, issue.title, issue.description) for issue in issues]
         )
-        async with self._database.write() as uow:
-            stored = await uow.index_entries.put(entries)
+        stored = await self._database.transact(lambda uow: uow.index_entries.put(entries))
         await self._analysis.index(stored)
         return len(stored)
 

@@ -51,6 +51,7 @@ class IssueProposals:
             templates=templates,
             replies=[_scored(reply, scores) for reply in replies],
             limit=PROPOSED,
+            patient=message_id is not None,
         )
         return await self._store(issue, proposals, message_id)
 

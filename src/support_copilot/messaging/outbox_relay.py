@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_BASE_SECONDS = 0.2
 RETRY_CAP_SECONDS = 15.0
+# Under load one transaction then carries what several commits left.
+LINGER_SECONDS = 0.02
 
 
 class OutboxRelay:
@@ -92,6 +94,7 @@ class OutboxRelay:
                 await self._news.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(LINGER_SECONDS)
 
 
 async def _remove(message_ids: list[int], uow: UnitOfWork) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from support_copilot.domain.identifiers import MAX_ID
 from support_copilot.domain.issue import Issue
 from support_copilot.domain.similarity import IndexEntry
 from support_copilot.storage import counters
@@ -69,15 +70,19 @@ class SqlIndexEntries:
             for row in rows
         ]
 
-    async def missing(self, fingerprint: str, limit: int) -> list[Issue]:
+    async def missing(
+        self, fingerprint: str, limit: int, *, after: int = 0, before: int = MAX_ID
+    ) -> list[Issue]:
         rows = await self._connection.rows(
             sa.select(*ISSUE_COLUMNS)
             .outerjoin(index_entries, index_entries.c.issue_id == issues.c.id)
             .where(
+                issues.c.id > after,
+                issues.c.id < before,
                 sa.or_(
                     index_entries.c.issue_id.is_(None),
                     index_entries.c.fingerprint != fingerprint,
-                )
+                ),
             )
             .order_by(issues.c.id)
             .limit(limit)

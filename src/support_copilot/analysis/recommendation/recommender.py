@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +37,8 @@ _AGREE_COSINE, _AGREE_WORDS = 0.6, 0.35
 _NEIGHBOURS = 5
 #: Candidates given to the encoder at most, chosen by shared words and similarity before.
 _MAX_ENCODED = 40
+_STEMMER = snowballstemmer.stemmer("english")
+_STEMMER_LOCK = threading.Lock()
 
 
 class Recommender:
@@ -87,11 +91,10 @@ class Recommender:
         The evidence is what ``ConfidenceModel.fit`` learns from.
         """
         found = candidates(templates, replies)
-        stemmer = _Stemmer()
-        query = stemmer.terms(issue_text)
+        query = _terms(issue_text)
         if not found or not query:
             return []
-        shared = _shared_words(query, found, stemmer)
+        shared = _shared_words(query, found)
         for candidate, words in zip(found, shared, strict=True):
             candidate.score = 0.75 * words + 0.25 * candidate.similarity
         found.sort(key=lambda one: -one.score)
@@ -155,14 +158,14 @@ def _scored(candidate: Candidate) -> tuple[Source, ...]:
     )
 
 
-def _shared_words(query: frozenset[str], found: list[Candidate], stemmer: _Stemmer) -> list[float]:
+def _shared_words(query: frozenset[str], found: list[Candidate]) -> list[float]:
     """Return for each candidate the share of the query's weight that it holds, 0..1.
 
     Words are weighted by rarity among the candidates; one that none of them holds counts as rare,
     so that gibberish scores low.
     """
-    about = [stemmer.terms(" ".join(one.about)) for one in found]
-    texts = [stemmer.terms(one.text) for one in found]
+    about = [_terms(" ".join(one.about)) for one in found]
+    texts = [_template_terms(one.text) if one.curated else _terms(one.text) for one in found]
     seen = Counter(word for a, t in zip(about, texts, strict=True) for word in a | t)
     count = len(found)
     weight = {word: math.log(1 + (count + 1) / (seen[word] + 0.5)) for word in query}
@@ -175,16 +178,17 @@ def _shared_words(query: frozenset[str], found: list[Candidate], stemmer: _Stemm
     return scores
 
 
-class _Stemmer:
-    """Stems each word once; lives for one request, so that nothing of its text stays."""
+def _terms(text: str) -> frozenset[str]:
+    """Return the stems of the words that carry meaning."""
+    return frozenset(map(_stem, words_of(text) - FUNCTION_WORDS))
 
-    def __init__(self) -> None:
-        self._stem = snowballstemmer.stemmer("english").stemWord
-        self._known: dict[str, str] = {}
 
-    def terms(self, text: str) -> frozenset[str]:
-        """Return the stems of the words that carry meaning."""
-        words = words_of(text) - FUNCTION_WORDS
-        for word in words - self._known.keys():
-            self._known[word] = self._stem(word)
-        return frozenset(self._known[word] for word in words)
+# Of single words and of the team's own templates; nothing of a customer's sentence stays.
+_template_terms = lru_cache(maxsize=1_024)(_terms)
+
+
+@lru_cache(maxsize=20_000)
+def _stem(word: str) -> str:
+    with _STEMMER_LOCK:  # a stemmer keeps the word it is working on in itself
+        stem: str = _STEMMER.stemWord(word)
+    return stem
