@@ -130,6 +130,9 @@ class Customers(Protocol):
 
 class Issues(Protocol):
     async def get(self, issue_id: int) -> Issue | None: ...
+    async def get_many(self, issue_ids: Sequence[int]) -> list[Issue]:
+        """Return those that are there, in no order."""
+
     async def by_number(self, number: int) -> Issue | None: ...
     async def by_external_id(self, external_id: str) -> Issue | None: ...
     async def known_external_ids(self, external_ids: Sequence[str]) -> set[str]:

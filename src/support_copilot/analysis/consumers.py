@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from support_copilot.analysis.proposals import IssueProposals
+from support_copilot.analysis.together import Together
 from support_copilot.domain.errors import NotFound
 from support_copilot.domain.events import Event, EventType
 from support_copilot.domain.issue import format_number
-from support_copilot.domain.similarity import IndexEntry
 from support_copilot.domain.summary import Summary
-from support_copilot.ports import Analysis, Clock, Database, Handler, Ids, UnitOfWork
+from support_copilot.ports import Analysis, Clock, Database, Handler, Ids
 from support_copilot.queues import (
     CONVERSATION_SUMMARIZATION,
     ISSUE_ANALYSIS,
@@ -35,6 +35,7 @@ class AnalysisConsumers:
         self._proposals = proposals
         self._clock = clock
         self._ids = ids
+        self._indexing = Together(self._index)
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -44,17 +45,16 @@ class AnalysisConsumers:
         }
 
     async def index_issue(self, message: QueueMessage) -> None:
-        issue_id = int(message.body["issue_id"])
-        issue = await self._database.look(lambda uow: uow.issues.get(issue_id))
-        if issue is None:
-            return
-        entries = await self._analysis.prepare([(issue.id, issue.title, issue.description)])
+        """Index together what arrives together; putting an entry twice is putting it once."""
+        await self._indexing.add(int(message.body["issue_id"]))
 
-        async def store(uow: UnitOfWork) -> list[IndexEntry]:
-            await uow.processed.claim(message.id, ISSUE_ANALYSIS.name)
-            return await uow.index_entries.put(entries)
-
-        await self._analysis.index(await self._database.transact(store))
+    async def _index(self, issue_ids: Sequence[int]) -> None:
+        issues = await self._database.look(lambda uow: uow.issues.get_many(issue_ids))
+        entries = await self._analysis.prepare(
+            [(issue.id, issue.title, issue.description) for issue in issues]
+        )
+        stored = await self._database.transact(lambda uow: uow.index_entries.put(entries))
+        await self._analysis.index(stored)
 
     async def propose(self, message: QueueMessage) -> None:
         try:

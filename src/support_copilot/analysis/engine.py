@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +62,7 @@ class AnalysisEngine:
         self._last_judged = 0.0
         self._turn = asyncio.Lock()
         self._interactive = ThreadPoolExecutor(_INTERACTIVE_THREADS, thread_name_prefix="analysis")
+        self._reading = ThreadPoolExecutor(_INTERACTIVE_THREADS, thread_name_prefix="reading")
         self._background = ThreadPoolExecutor(
             1, thread_name_prefix="analysis-background", initializer=_yield_to_others
         )
@@ -86,16 +86,19 @@ class AnalysisEngine:
         timings: dict[str, float] = {}
 
         def work() -> tuple[SeverityAssessment, list[SimilarHit]]:
-            vector = self._timed(timings, "encode", lambda: self._vector(title, description))
-            severity = self._timed(
+            # The words are read while the encoder, which does not hold the GIL, computes.
+            judge = self._judge()
+            to_come = self._reading.submit(
+                self._timed,
                 timings,
-                "severity",
-                lambda: self._judge(explain=True).judge(title, description, vector),
+                "read",
+                lambda: (judge.read(title, description), self._similarity.read(title, description)),
             )
+            vector = self._timed(timings, "encode", lambda: self._vector(title, description))
+            reading, query = to_come.result()
+            severity = self._timed(timings, "severity", lambda: judge.weigh(reading, vector))
             similar = self._timed(
-                timings,
-                "similar",
-                lambda: self._similarity.search(title, description, vector, limit),
+                timings, "similar", lambda: self._similarity.search_for(query, vector, limit)
             )
             return severity, similar
 
@@ -118,9 +121,7 @@ class AnalysisEngine:
 
     async def severity(self, title: str, description: str) -> SeverityAssessment:
         return await self._now(
-            lambda: self._judge(explain=True).judge(
-                title, description, self._vector(title, description)
-            )
+            lambda: self._judge().judge(title, description, self._vector(title, description))
         )
 
     async def similar(
@@ -163,7 +164,7 @@ class AnalysisEngine:
     ) -> list[tuple[SeverityAssessment, IndexEntry]]:
         def work() -> list[tuple[SeverityAssessment, IndexEntry]]:
             vectors = self._vectors(texts)
-            judge = self._judge(explain=False)
+            judge = self._judge()
             assessments = [
                 judge.judge(title, description, None if vectors is None else vectors[i])
                 for i, (_, title, description) in enumerate(texts)
@@ -193,7 +194,7 @@ class AnalysisEngine:
         return self._similarity.fingerprint
 
     def models(self) -> list[ModelInfo]:
-        severity = self._judge(explain=False).version
+        severity = self._judge().version
         if self._encoder is None:
             encoder = ModelInfo(
                 "encoder",
@@ -220,13 +221,11 @@ class AnalysisEngine:
 
     async def close(self) -> None:
         self._interactive.shutdown(wait=False, cancel_futures=True)
+        self._reading.shutdown(wait=False, cancel_futures=True)
         self._background.shutdown(wait=True, cancel_futures=True)
 
-    def _judge(self, *, explain: bool) -> SeverityJudge:
-        """``explain`` also finds out what would change a judgement, at one encoding more."""
-        # Texts with words left out are seen once: the cache is for those that come again.
-        encode = partial(self._encoder.encode, keep=False) if explain and self._encoder else None
-        return SeverityJudge(self._rules(), self._classifier, encode)
+    def _judge(self) -> SeverityJudge:
+        return SeverityJudge(self._rules(), self._classifier)
 
     def _vector(self, title: str, description: str) -> Vectors | None:
         if self._encoder is None:

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 ACK_BATCH = 500
+# What is handled at about the same time is acked in one transaction.
+ACK_LINGER_SECONDS = 0.005
 
 
 class Store(Protocol):
@@ -286,6 +288,7 @@ class _AckWriter:
             await asyncio.wait([self._writing])
 
     async def _write_all(self) -> None:
+        await asyncio.sleep(ACK_LINGER_SECONDS)
         while self._pending:
             batch, self._pending = self._pending[:ACK_BATCH], self._pending[ACK_BATCH:]
             error: Exception | None = None

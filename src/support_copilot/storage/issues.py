@@ -31,6 +31,12 @@ class SqlIssues:
     async def get(self, issue_id: int) -> Issue | None:
         return await self._one(issues.c.id == issue_id)
 
+    async def get_many(self, issue_ids: Sequence[int]) -> list[Issue]:
+        rows = await self._connection.rows(
+            sa.select(*ISSUE_COLUMNS).where(issues.c.id.in_(issue_ids))
+        )
+        return [to_issue(row) for row in rows]
+
     async def by_number(self, number: int) -> Issue | None:
         return await self._one(issues.c.number == number)
 

@@ -22,7 +22,6 @@ PACKAGED = files("support_copilot.analysis.severity") / "severity.model"
 QUESTION = ("Opening hours", "When are you open on Sundays, and is there parking?")
 BROKEN = ("Parcel late", "My parcel is three days late, could somebody have a look?")
 CHARGED = ("Payment", "I was charged twice for one booking. Thank you for your lovely app!")
-DOUBTFUL = ("Printer", "my printer prints stripes")
 STUCK = ("Transfer", "My rent money left the account but never arrived, landlord wants me out.")
 
 
@@ -39,8 +38,8 @@ def vectors(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(classifier, vectors):
-    return SeverityJudge(RULES, classifier, vectors.encode)
+def judge(classifier):
+    return SeverityJudge(RULES, classifier)
 
 
 @pytest.fixture(scope="module")
@@ -125,29 +124,14 @@ def test_what_would_change_the_level_really_does(judge, vectors, issue):
             continue
         if change.rule is None:
             title, description = issue
+            vector = vectors.encode(["\n".join(issue)])[0]
             if not change.words:
                 assert "compromised" in change.text
                 description += " And my account was hacked."
             for word in change.words:
                 title = title.replace(word, "").replace(word.lower(), "")
                 description = description.replace(word, "").replace(word.lower(), "")
-            assert rated(judge, vectors, (title, description)).level is change.level
-
-
-@pytest.mark.encoder
-def test_words_left_out_leave_no_trace_in_the_encoder(judge, vectors, classifier):
-    asked = []
-
-    def encode(texts):
-        asked.extend(texts)
-        return vectors.encode(texts, keep=False)
-
-    rated(SeverityJudge(RULES, classifier, encode), vectors, BROKEN)
-    assert asked == [], "a judgement this sure is not worth a second encoding"
-    judged = rated(SeverityJudge(RULES, classifier, encode), vectors, DOUBTFUL)
-    assert judged.level is Severity.NORMAL
-    assert len(asked) == 1
-    assert "late" not in asked[0].split()
+            assert judge.judge(title, description, vector).level is change.level
 
 
 def test_words_that_speak_for_a_level_are_named(classifier):

@@ -11,6 +11,7 @@ import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -51,16 +52,13 @@ def features_of(text: str) -> Features:
     words: dict[int, int] = defaultdict(int)
     parts: dict[int, int] = defaultdict(int)
     places: list[Place] = []
-    known: dict[str, list[int]] = {}
     before = ""
     for word in words_of(text)[:MAX_WORDS]:
         plain = _DIGITS.sub("0", word.plain)
         single, pair = _bucket(plain), _bucket(f"{before} {plain}")
         words[single] += 1
         words[pair] += 1
-        inner = known.get(plain)
-        if inner is None:
-            inner = known[plain] = _parts(plain)
+        inner = _parts(plain)
         for bucket in inner:
             parts[bucket] += 1
         places.append(Place(word.start, word.end, (single, *inner), pair))
@@ -77,13 +75,14 @@ def weigh(counts: Mapping[int, int], idf: Sequence[float]) -> dict[int, float]:
     return {bucket: value / length for bucket, value in values.items()} if length else {}
 
 
-def _parts(word: str) -> list[int]:
+@lru_cache(maxsize=20_000)
+def _parts(word: str) -> tuple[int, ...]:
     padded = f"<{word}>".encode()
-    return [
+    return tuple(
         BUCKETS + crc32(padded[start : start + size]) % BUCKETS
         for size in PARTS
         for start in range(len(padded) - size + 1)
-    ]
+    )
 
 
 def _bucket(gram: str) -> int:

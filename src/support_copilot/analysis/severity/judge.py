@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support_copilot.analysis.severity.features import features_of
+from support_copilot.analysis.severity.features import Features, features_of
 from support_copilot.domain.issue import Severity
 from support_copilot.domain.phrases import plain, words_of
 from support_copilot.domain.severity import SeverityAssessment, SeverityReason
 from support_copilot.domain.severity_rules import (
     Probabilities,
+    RuleHit,
     SeverityRules,
     combine,
     rule_changes,
@@ -17,35 +19,49 @@ from support_copilot.domain.severity_rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from support_copilot.analysis.severity.classifier import SeverityClassifier
 
-    Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-
 CHANGED_WORDS = 3
 HARMS_NAMED = 3
-# Above it, no three words change a judgement: it is not worth a second encoding to find out.
-SURE = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The words that speak most for ``level``, and what is read of the issue without them."""
+
+    level: Severity
+    words: tuple[str, ...]
+    features: Features
+    hits: Sequence[RuleHit]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the words of an issue say, before its vector is known.
+
+    ``left_out`` is for the level that the words alone make likeliest.
+    """
+
+    title: str
+    description: str
+    language: str | None
+    text: str
+    features: Features
+    hits: Sequence[RuleHit]
+    left_out: LeftOut
 
 
 class SeverityJudge:
-    """Combines a table of rules with the classifier; the model never lowers a rule's floor.
+    """Combines a table of rules with the classifier; the model never lowers a rule's floor."""
 
-    ``encode`` gives vectors of texts. With it, a judgement also tells whether the level would
-    change without the words that weighed most, by judging the text without them: one encoding
-    more. Without it that is only told of judgements made without a vector.
-    """
-
-    def __init__(
-        self, rules: SeverityRules, classifier: SeverityClassifier, encode: Encode | None = None
-    ) -> None:
+    def __init__(self, rules: SeverityRules, classifier: SeverityClassifier) -> None:
         self._rules = rules
         self._classifier = classifier
-        self._encode = encode
         self.version = f"rules-{rules.version}+{classifier.version}"
 
     def judge(
@@ -59,33 +75,78 @@ class SeverityJudge:
 
         Without it the words alone are judged, and ``degraded`` is true.
         """
+        return self.weigh(self.read(title, description, language), vector)
+
+    def read(self, title: str, description: str, language: str | None = None) -> Reading:
+        """Do what needs no vector, which is most; ``weigh`` does the rest."""
         text = f"{title}\n{description}".strip()
-        scale = self._scale(vector)
-        hits = self._rules.match(title, description, language)
         features = features_of(text)
-        before = self._classifier.probabilities(features, vector)
-        level, after = combine(hits, before, scale)
+        alone = self._classifier.probabilities(features)
+        return Reading(
+            title,
+            description,
+            language,
+            text,
+            features,
+            self._rules.match(title, description, language),
+            self._leave_out(
+                title, description, language, text, features, max(alone, key=alone.__getitem__)
+            ),
+        )
+
+    def weigh(self, reading: Reading, vector: NDArray[np.float32] | None) -> SeverityAssessment:
+        scale = self._scale(vector)
+        before = self._classifier.probabilities(reading.features, vector)
+        level, after = combine(reading.hits, before, scale)
         likeliest = max(before, key=before.__getitem__)
-        explained = self._classifier.explain(text, likeliest, features=features)
-        words = tuple(word for word, _ in explained)
+        left_out = reading.left_out
+        if left_out.level is not likeliest:
+            left_out = self._leave_out(
+                reading.title,
+                reading.description,
+                reading.language,
+                reading.text,
+                reading.features,
+                likeliest,
+            )
         model = SeverityReason(
             kind="model",
             text=f"The text alone reads as {_in_words(before)} ({self._classifier.version})",
             level=likeliest,
-            words=words,
+            words=left_out.words,
             weight=before[likeliest],
         )
-        changes = rule_changes(hits, before, level, scale)
-        if not changes and after[level] < SURE:
-            without = words[:CHANGED_WORDS]
-            changes = self._without(without, title, description, vector, language, level)
+        changes = (
+            rule_changes(reading.hits, before, level, scale)
+            or self._without(left_out, vector, level)
+            or [self._steady(level)]
+        )
         return SeverityAssessment(
             level=level,
             confidence=after[level],
-            reasons=(*rule_reasons(hits), model, *(changes or [self._steady(level)])),
+            reasons=(*rule_reasons(reading.hits), model, *changes),
             model_version=self.version,
             probabilities=after,
             degraded=vector is None,
+        )
+
+    def _leave_out(
+        self,
+        title: str,
+        description: str,
+        language: str | None,
+        text: str,
+        features: Features,
+        level: Severity,
+    ) -> LeftOut:
+        explained = self._classifier.explain(text, level, features=features)
+        words = tuple(word for word, _ in explained)
+        left = _remove(words[:CHANGED_WORDS], title), _remove(words[:CHANGED_WORDS], description)
+        return LeftOut(
+            level,
+            words,
+            features_of("\n".join(left).strip()),
+            self._rules.match(*left, language),
         )
 
     def _scale(self, vector: NDArray[np.float32] | None) -> float:
@@ -93,31 +154,23 @@ class SeverityJudge:
         return classifier.words_rule_scale if vector is None else classifier.rule_scale
 
     def _without(
-        self,
-        words: Sequence[str],
-        title: str,
-        description: str,
-        vector: NDArray[np.float32] | None,
-        language: str | None,
-        level: Severity,
+        self, left_out: LeftOut, vector: NDArray[np.float32] | None, level: Severity
     ) -> list[SeverityReason]:
-        if not words or (vector is not None and self._encode is None):
+        """Judge the other words beside the same vector: a second encoding would cost too much."""
+        words = left_out.words[:CHANGED_WORDS]
+        if not words:
             return []
-        left = _remove(words, title), _remove(words, description)
-        text = "\n".join(left).strip()
-        if vector is not None and self._encode is not None:
-            vector = self._encode([text])[0]
-        before = self._classifier.probabilities(text, vector)
-        other, after = combine(self._rules.match(*left, language), before, self._scale(vector))
+        before = self._classifier.probabilities(left_out.features, vector)
+        other, after = combine(left_out.hits, before, self._scale(vector))
         if other == level:
             return []
         quoted = ", ".join(f"'{word}'" for word in words)
         return [
             SeverityReason(
                 kind="change",
-                text=f"Without {quoted} it would be {other}",
+                text=f"Without {quoted} its words would make it {other}",
                 level=other,
-                words=tuple(words),
+                words=words,
                 weight=after[other],
             )
         ]

@@ -84,7 +84,19 @@ class SimilarityEngine:
         without: AbstractSet[int] = frozenset(),
     ) -> list[SimilarHit]:
         """Return the issues most like a text, best first; none where nothing is like it."""
-        query = analyser.analyse_query(title, description)
+        return self.search_for(self.read(title, description), vector, limit, without)
+
+    def read(self, title: str, description: str) -> analyser.QueryTerms:
+        """Do what needs no vector; ``search_for`` does the rest."""
+        return analyser.analyse_query(title, description)
+
+    def search_for(
+        self,
+        query: analyser.QueryTerms,
+        vector: NDArray[np.float32] | None,
+        limit: int = 5,
+        without: AbstractSet[int] = frozenset(),
+    ) -> list[SimilarHit]:
         return [
             SimilarHit(match.issue_id, match.score, _words(match, query))
             for match in self._index.search(vector, query, limit, without)
