@@ -67,7 +67,6 @@ from support_copilot.web.health import health_router
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 8.0
-WORKER_CONCURRENCY = 16
 HOUSEKEEPING_SECONDS = 600.0
 EVENTS_KEPT = timedelta(days=7)
 PROCESSED_KEPT = timedelta(days=30)
@@ -261,6 +260,7 @@ async def background(services: Services, queues: Collection[str] = ()) -> AsyncI
             services.database,
             services.analysis,
             services.proposals,
+            services.index,
             services.clock,
             services.ids,
         )
@@ -272,7 +272,6 @@ async def background(services: Services, queues: Collection[str] = ()) -> AsyncI
             services.queue,
             {name: handler for name, handler in handlers.items() if not queues or name in queues},
             observe=_observe_message,
-            concurrency=WORKER_CONCURRENCY,
         )
         criticality_clock = CriticalityClock(
             services.database, services.clock, services.ids, services.targets

@@ -473,12 +473,8 @@ class Analysis(Protocol):
         templates: Sequence[Template],
         replies: Sequence[PastReply],
         limit: int = 3,
-        patient: bool = False,
     ) -> list[Proposal]:
-        """Return replies worth showing, best first; an empty list is a valid answer.
-
-        A ``patient`` caller lets intakes go first, for a few seconds.
-        """
+        """Return replies worth showing, best first; an empty list is a valid answer."""
 
     async def summarise(
         self, messages: Sequence[Message], *, status: Status | None = None
@@ -494,6 +490,12 @@ class Analysis(Protocol):
         """Make issues unfindable before this returns."""
 
     async def indexed(self) -> int: ...
+
+    def background(self) -> AbstractAsyncContextManager[None]:
+        """Enter once intakes leave a pause, after a few seconds at the latest, one at a time.
+
+        For work that takes long and that nobody waits for.
+        """
 
     @property
     def fingerprint(self) -> str:

@@ -26,12 +26,16 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class QueueSpec:
-    """``handler_seconds`` bounds one handling; ``payload`` names the fields of the body."""
+    """``handler_seconds`` bounds one handling; ``payload`` names the fields of the body.
+
+    ``concurrency`` is how many messages a worker handles at a time.
+    """
 
     name: str
     payload: tuple[str, ...]
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     handler_seconds: float = 30.0
+    concurrency: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,9 @@ class QueueMessage:
     trace: dict[str, str] = field(default_factory=dict)
 
 
-ISSUE_ANALYSIS = QueueSpec("issue_analysis", ("issue_id",))
-RECOMMENDATION_GENERATION = QueueSpec("recommendation_generation", ("issue_id",))
-CONVERSATION_SUMMARIZATION = QueueSpec("conversation_summarization", ("issue_id",))
+ISSUE_ANALYSIS = QueueSpec("issue_analysis", ("issue_id",), concurrency=32)
+RECOMMENDATION_GENERATION = QueueSpec("recommendation_generation", ("issue_id",), concurrency=2)
+CONVERSATION_SUMMARIZATION = QueueSpec("conversation_summarization", ("issue_id",), concurrency=2)
 NOTIFICATION = QueueSpec("notification", ("issue_id", "kind"))
 
 QUEUES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from support_copilot.analysis.index_keeper import IndexKeeper
 from support_copilot.analysis.proposals import IssueProposals
 from support_copilot.analysis.together import Together
 from support_copilot.domain.errors import NotFound
@@ -27,12 +28,14 @@ class AnalysisConsumers:
         database: Database,
         analysis: Analysis,
         proposals: IssueProposals,
+        index_keeper: IndexKeeper,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._database = database
         self._analysis = analysis
         self._proposals = proposals
+        self._index_keeper = index_keeper
         self._clock = clock
         self._ids = ids
         self._indexing = Together(self._index)
@@ -53,8 +56,8 @@ class AnalysisConsumers:
         entries = await self._analysis.prepare(
             [(issue.id, issue.title, issue.description) for issue in issues]
         )
-        stored = await self._database.transact(lambda uow: uow.index_entries.put(entries))
-        await self._analysis.index(stored)
+        await self._database.transact(lambda uow: uow.index_entries.put(entries))
+        await self._index_keeper.catch_up()
 
     async def propose(self, message: QueueMessage) -> None:
         try:

@@ -7,8 +7,9 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -141,18 +142,12 @@ class AnalysisEngine:
         templates: Sequence[Template],
         replies: Sequence[PastReply],
         limit: int = 3,
-        patient: bool = False,
     ) -> list[Proposal]:
-        def work() -> list[Proposal]:
-            return self._recommender.propose(
+        return await self._later(
+            lambda: self._recommender.propose(
                 issue_text, templates=templates, replies=replies, limit=limit
             )
-
-        if not patient:
-            return await self._later(work)
-        async with self._turn:
-            await self._pause_between_intakes()
-            return await self._later(work)
+        )
 
     async def summarise(
         self, messages: Sequence[Message], *, status: Status | None = None
@@ -244,14 +239,16 @@ class AnalysisEngine:
     async def _later(self, work: Callable[[], T]) -> T:
         return await self._in(self._background, work)
 
-    async def _pause_between_intakes(self) -> None:
-        """Return once intakes leave a pause, or patience ends."""
-        latest = time.monotonic() + _PATIENCE_SECONDS
-        while (now := time.monotonic()) < latest:
-            wait = self._last_judged + _PAUSE_SECONDS - now
-            if not self._judging and wait <= 0:
-                return
-            await asyncio.sleep(max(wait, _PAUSE_SECONDS / 4))
+    @asynccontextmanager
+    async def background(self) -> AsyncIterator[None]:
+        async with self._turn:
+            latest = time.monotonic() + _PATIENCE_SECONDS
+            while (now := time.monotonic()) < latest:
+                wait = self._last_judged + _PAUSE_SECONDS - now
+                if not self._judging and wait <= 0:
+                    break
+                await asyncio.sleep(max(wait, _PAUSE_SECONDS / 4))
+            yield
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:

@@ -31,19 +31,21 @@ class IndexKeeper:
         self._clock = clock
         self._sequence = 0
         self._whole_up_to = 0
+        self._reading = asyncio.Lock()
 
     async def catch_up(self) -> int:
         """Index what was stored since the last call; return how many entries that were."""
         total = 0
-        while True:
-            entries = await self._database.look(
-                lambda uow: uow.index_entries.after(self._sequence, LOAD_BATCH)
-            )
-            if not entries:
-                return total
-            await self._analysis.index(entries)
-            self._sequence = entries[-1].sequence
-            total += len(entries)
+        async with self._reading:
+            while True:
+                entries = await self._database.look(
+                    lambda uow: uow.index_entries.after(self._sequence, LOAD_BATCH)
+                )
+                if not entries:
+                    return total
+                await self._analysis.index(entries)
+                self._sequence = entries[-1].sequence
+                total += len(entries)
 
     async def repair(self) -> int:
         """Make entries for issues that have none of this encoder and analyser."""
@@ -60,7 +62,7 @@ class IndexKeeper:
             [(issue.id, issue.title, issue.description) for issue in issues]
         )
         stored = await self._database.transact(lambda uow: uow.index_entries.put(entries))
-        await self._analysis.index(stored)
+        await self.catch_up()
         return len(stored)
 
     async def run(self) -> None:

@@ -38,8 +38,14 @@ class IssueProposals:
         """Propose replies and store them.
 
         ``message_id`` claims a queue message with the effect: given again, nothing is stored
-        and the answer is empty. Raises NotFound.
+        and the answer is empty. Such a caller lets intakes go first. Raises NotFound.
         """
+        if message_id is None:
+            return await self._generate(issue_id, None)
+        async with self._analysis.background():
+            return await self._generate(issue_id, message_id)
+
+    async def _generate(self, issue_id: int, message_id: int | None) -> list[Recommendation]:
         issue, text = await self._database.look(partial(_asked, issue_id))
         hits = await self._analysis.similar(issue.title, text, limit=SIMILAR_READ, without=issue_id)
         templates, replies = await self._database.look(
@@ -51,7 +57,6 @@ class IssueProposals:
             templates=templates,
             replies=[_scored(reply, scores) for reply in replies],
             limit=PROPOSED,
-            patient=message_id is not None,
         )
         return await self._store(issue, proposals, message_id)
 

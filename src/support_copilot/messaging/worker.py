@@ -42,7 +42,7 @@ def _ignore(_queue: str, _outcome: Outcome, _seconds: float) -> None:
 
 
 class Worker:
-    """Runs each queue's handler, at most ``concurrency`` at a time a queue.
+    """Runs each queue's handler, at most its ``concurrency`` at a time a queue.
 
     A handler that fails or exceeds its queue's ``handler_seconds`` is retried by the queue's
     policy and then buried; a message nobody can read is buried at once. Whatever a handler or
@@ -55,7 +55,7 @@ class Worker:
         handlers: Mapping[str, Handler],
         specs: Mapping[str, QueueSpec] = QUEUES,
         *,
-        concurrency: int = 4,
+        concurrency: int | None = None,
         prefetch: int = 16,
         observe: Observe = _ignore,
         restart_seconds: float = 0.5,
@@ -67,7 +67,7 @@ class Worker:
         self._handlers = handlers
         self._specs = specs
         self._concurrency = concurrency
-        self._prefetch = max(prefetch, concurrency)
+        self._prefetch = prefetch
         self._observe = observe
         self._restart_seconds = restart_seconds
         self._consumers: list[asyncio.Task[None]] = []
@@ -118,13 +118,16 @@ class Worker:
             failures = min(failures + 1, 16)
 
     async def _consume(self, name: str) -> None:
-        places = asyncio.Semaphore(self._concurrency)
+        concurrency = self._concurrency or self._specs[name].concurrency
+        places = asyncio.Semaphore(concurrency)
 
         def finished(task: asyncio.Task[None]) -> None:
             self._handling.discard(task)
             places.release()
 
-        async with aclosing(self._queue.consume(name, self._prefetch)) as deliveries:
+        async with aclosing(
+            self._queue.consume(name, max(self._prefetch, concurrency))
+        ) as deliveries:
             await places.acquire()
             async for delivery in deliveries:
                 task = asyncio.create_task(self._deliver(name, delivery))
