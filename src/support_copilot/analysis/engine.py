@@ -40,7 +40,7 @@ _INTERACTIVE_THREADS = 2
 _BACKGROUND_NICENESS = 5
 # Proposals for new issues wait for a pause between requests, but not for ever.
 _PAUSE_SECONDS = 0.1
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 8.0
 
 
 class AnalysisEngine:

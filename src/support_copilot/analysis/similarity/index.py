@@ -33,6 +33,8 @@ Candidates are still scored on all words.
 """
 
 FANOUT = 8
+# Issues come singly: every search pays for each segment, building one this small takes a few ms.
+SMALL = 1_024
 LARGEST = 1 << 18
 """Segments are not merged beyond this, which bounds the longest pause and the memory of one."""
 
@@ -175,12 +177,18 @@ class SimilarityIndex:
                     segment.bury(slot)
 
     def _due(self) -> list[Segment]:
-        """Return segments of about one size that are to become one, or one that is half empty."""
+        """Return segments to become one: small ones, some of a size, or a half empty one."""
         tiers: defaultdict[int, list[Segment]] = defaultdict(list)
+        small: list[Segment] = []
         for segment in self._segments:
             if segment.live * 2 < len(segment):
                 return [segment]
+            if segment.live < SMALL:
+                small.append(segment)
+                continue
             tiers[int(log(segment.live, FANOUT) + 1e-9)].append(segment)
+        if len(small) > 1:
+            return small
         for tier in tiers.values():
             if len(tier) >= FANOUT:
                 due: list[Segment] = []
