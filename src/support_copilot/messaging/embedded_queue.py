@@ -19,8 +19,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 ACK_BATCH = 500
-# What is handled at about the same time is acked in one transaction.
-ACK_LINGER_SECONDS = 0.005
 
 
 class Store(Protocol):
@@ -164,6 +162,10 @@ class EmbeddedQueue:
     async def _claim(self, queue: str, hand: _Hand) -> bool:
         async def claim() -> bool:
             now = self._clock.now()
+            # A look takes nobody's turn to write; most news are of places, not of messages.
+            due = await self._store.next_visible_at(queue)
+            if due is None or due > now.timestamp():
+                return False
             for message, attempt in await self._store.claim(
                 queue, hand.free, now, self._lease_seconds
             ):
@@ -288,7 +290,7 @@ class _AckWriter:
             await asyncio.wait([self._writing])
 
     async def _write_all(self) -> None:
-        await asyncio.sleep(ACK_LINGER_SECONDS)
+        await asyncio.sleep(0)  # handlers that end together are acked together
         while self._pending:
             batch, self._pending = self._pending[:ACK_BATCH], self._pending[ACK_BATCH:]
             error: Exception | None = None

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 RETRY_BASE_SECONDS = 0.2
 RETRY_CAP_SECONDS = 15.0
 # Under load one transaction then carries what several commits left.
-LINGER_SECONDS = 0.1
+LINGER_SECONDS = 0.2
 
 
 class OutboxRelay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from support_copilot.domain.errors import InvalidInput
 from support_copilot.domain.issue import Issue, format_number
 from support_copilot.notifications.dispatcher import Dispatcher
-from support_copilot.ports import Database, Ids, Notification
+from support_copilot.ports import Database, Ids, Notification, UnitOfWork
 from support_copilot.queues import NOTIFICATION, QueueMessage
 
 CONSUMER = "notification"
@@ -38,7 +38,7 @@ class NotificationConsumer:
             await self._send(message, channel)
 
     async def _store(self, message: QueueMessage) -> None:
-        async with self._database.write() as uow:
+        async def store(uow: UnitOfWork) -> None:
             if not await uow.processed.claim(message.id, CONSUMER):
                 return
             issue = await uow.issues.get(int(message.body["issue_id"]))
@@ -47,6 +47,8 @@ class NotificationConsumer:
             await uow.notifications.add(_critical(message.id, issue, message))
             if self._dispatcher.names:
                 await uow.outbox.add([self._for(name, message) for name in self._dispatcher.names])
+
+        await self._database.transact(store)
 
     async def _send(self, message: QueueMessage, channel: str) -> None:
         async with self._database.read() as uow:

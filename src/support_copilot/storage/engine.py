@@ -45,8 +45,12 @@ class Engine(Protocol):
     def reader(self) -> AbstractAsyncContextManager[Connection]:
         """Open a connection for reading, in autocommit."""
 
-    async def transact(self, work: Work[T]) -> T:
-        """Run ``work``, which awaits nothing but its connection, in a write transaction."""
+    async def transact(self, work: Work[T], *, durable: bool = True) -> T:
+        """Run ``work``, which awaits nothing but its connection, in a write transaction.
+
+        What is not ``durable`` survives a killed process, but perhaps no power cut, and is
+        written faster where that makes a difference.
+        """
 
     async def look(self, work: Work[T]) -> T:
         """Run ``work``, which awaits nothing but its connection, for reading."""

@@ -81,7 +81,7 @@ class MysqlEngine:
         except DBAPIError as error:
             raise translate(error) from error
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: Work[T], *, durable: bool = True) -> T:  # noqa: ARG002
         async with self.transaction() as connection:
             return await work(connection)
 

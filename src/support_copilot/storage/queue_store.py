@@ -96,7 +96,10 @@ class QueueStore:
                 )
             return first
 
-        return [(_message(row), row.attempts + 1) for row in await self._engine.transact(take)]
+        return [
+            (_message(row), row.attempts + 1)
+            for row in await self._engine.transact(take, durable=False)
+        ]
 
     async def renew(
         self, message_id: int, attempt: int, now: datetime, lease_seconds: float
@@ -109,7 +112,8 @@ class QueueStore:
     async def delete(self, message_ids: Sequence[int]) -> None:
         """Forget messages that are done, whoever leases them now."""
         done = delete(messages).where(messages.c.id.in_(message_ids))
-        await self._engine.transact(lambda c: c.run(done))
+        # A lost ack or lease is a message delivered again, which its consumer knows.
+        await self._engine.transact(lambda c: c.run(done), durable=False)
 
     async def retry(self, message_id: int, attempt: int, visible_at: float, reason: str) -> bool:
         """End a lease; the message is visible at ``visible_at`` (epoch seconds)."""

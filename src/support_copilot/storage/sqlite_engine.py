@@ -53,14 +53,16 @@ class SqliteEngine:
         self._write_lock = asyncio.Lock()
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._read_threads = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
-        self._writer: sa.Connection | None = None
+        # By whether a commit waits for the disk; both are used by the one writer of the moment.
+        self._writers: dict[bool, sa.Connection] = {}
         self._idle: list[sa.Connection] = []
         self._slots = asyncio.Semaphore(readers)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         async with self._write_lock:
-            connection = _HoppingConnection(await self._the_writer(), self._write_thread)
+            writer = await self._a_writer(durable=True)
+            connection = _HoppingConnection(writer, self._write_thread)
             try:
                 yield connection
                 await connection.call(lambda c: c.commit())
@@ -77,7 +79,7 @@ class SqliteEngine:
             finally:
                 self._idle.append(raw)
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: Work[T], *, durable: bool = True) -> T:
         def in_one_hop(raw: sa.Connection) -> T:
             try:
                 result = _drive(work(_DirectConnection(raw)))
@@ -88,8 +90,8 @@ class SqliteEngine:
             return result
 
         async with self._write_lock:
-            connection = _HoppingConnection(await self._the_writer(), self._write_thread)
-            return await connection.call(in_one_hop)
+            writer = await self._a_writer(durable=durable)
+            return await _HoppingConnection(writer, self._write_thread).call(in_one_hop)
 
     async def look(self, work: Work[T]) -> T:
         async with self._slots:
@@ -113,16 +115,23 @@ class SqliteEngine:
             connections, self._idle = self._idle, []
             for connection in connections:
                 await _in(self._read_threads, connection.close)
-            if self._writer is not None:
-                await _in(self._write_thread, self._writer.close)
-                self._writer = None
+            writers, self._writers = list(self._writers.values()), {}
+            for writer in writers:
+                await _in(self._write_thread, writer.close)
         self._write_thread.shutdown()
         self._read_threads.shutdown()
 
-    async def _the_writer(self) -> sa.Connection:
-        if self._writer is None:
-            self._writer = await _in(self._write_thread, self._writing.connect)
-        return self._writer
+    async def _a_writer(self, *, durable: bool) -> sa.Connection:
+        if durable not in self._writers:
+            writer = await _in(self._write_thread, self._writing.connect)
+            if not durable:
+                pragma = "PRAGMA synchronous=NORMAL"
+                await _in(
+                    self._write_thread,
+                    lambda: writer.connection.dbapi_connection.execute(pragma),  # type: ignore[union-attr]
+                )
+            self._writers[durable] = writer
+        return self._writers[durable]
 
     async def _a_reader(self) -> sa.Connection:
         if self._idle:
