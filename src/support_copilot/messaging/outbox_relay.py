@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from functools import partial
 
@@ -14,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_BASE_SECONDS = 0.2
 RETRY_CAP_SECONDS = 15.0
-# Under load one transaction then carries what several commits left.
-LINGER_SECONDS = 0.2
+PAUSE_SECONDS = 0.04
+LINGER_SECONDS = 0.5
 
 
 class OutboxRelay:
@@ -94,7 +95,15 @@ class OutboxRelay:
                 await self._news.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(LINGER_SECONDS)
+        # Under load one transaction carries what many commits left; alone, nobody waits for long.
+        latest = time.monotonic() + LINGER_SECONDS
+        while time.monotonic() < latest:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                return
 
 
 async def _remove(message_ids: list[int], uow: UnitOfWork) -> None:

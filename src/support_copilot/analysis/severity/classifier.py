@@ -11,6 +11,8 @@ import io
 import json
 import math
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 
 LEVELS = tuple(Severity)
 SHORTEST_WORD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text with what its words weigh: TF-IDF ``values`` by bucket, ``logits`` by level."""
+
+    text: str
+    features: Features
+    values: Mapping[int, float]
+    logits: NDArray[np.float32]
 
 
 class SeverityClassifier:
@@ -65,11 +77,19 @@ class SeverityClassifier:
         except (ValueError, KeyError) as error:
             raise Unavailable(f"The severity model {source} cannot be read: {error}") from error
 
+    def read(self, text: str) -> Words:
+        """Weigh the words of a text: once, however often it is asked about."""
+        features = features_of(text)
+        values = weigh(features.words, self._idf) | weigh(features.parts, self._idf)
+        rows = self._word_weights[list(values)]
+        weighed = np.fromiter(values.values(), np.float32, len(values)) @ rows
+        return Words(text, features, values, np.asarray(weighed + self._word_bias, np.float32))
+
     def probabilities(
-        self, text: str | Features, vector: NDArray[np.float32] | None = None
+        self, text: str | Words, vector: NDArray[np.float32] | None = None
     ) -> dict[Severity, float]:
         """Return calibrated probabilities; without a vector those of the words alone."""
-        words = self._word_logits(features_of(text) if isinstance(text, str) else text)
+        words = (self.read(text) if isinstance(text, str) else text).logits
         if vector is None:
             return _softmax(words / self._words_temperature)
         meaning = vector @ self._vector_weights + self._vector_bias
@@ -78,15 +98,14 @@ class SeverityClassifier:
         return _softmax(joined / self._temperature)
 
     def explain(
-        self, text: str, level: Severity, limit: int = 5, features: Features | None = None
+        self, read: str | Words, level: Severity, limit: int = 5
     ) -> list[tuple[str, float]]:
         """Return the words that spoke most for ``level``, heaviest first, as they were written.
 
-        The weights are log-odds of the words' head against the mean of the other levels;
-        ``features`` are the text's, where the caller has them.
+        The weights are log-odds of the words' head against the mean of the other levels.
         """
-        features = features or features_of(text)
-        values = self._values(features)
+        words = self.read(read) if isinstance(read, str) else read
+        text, features, values = words.text, words.features, words.values
         rows = self._word_weights[list(values)]
         # A level's weight less the mean of the two others.
         lean = 1.5 * rows[:, LEVELS.index(level)] - rows.sum(axis=1) / 2
@@ -113,15 +132,6 @@ class SeverityClassifier:
             for key, gain in heaviest
             if gain > 0 and len(key) >= SHORTEST_WORD and key.isalpha()
         ][:limit]
-
-    def _values(self, features: Features) -> dict[int, float]:
-        return weigh(features.words, self._idf) | weigh(features.parts, self._idf)
-
-    def _word_logits(self, features: Features) -> NDArray[np.float32]:
-        values = self._values(features)
-        rows = self._word_weights[list(values)]
-        weighed = np.fromiter(values.values(), np.float32, len(values)) @ rows
-        return np.asarray(weighed + self._word_bias, np.float32)
 
 
 def save_classifier(path: Path, settings: dict[str, Any], arrays: dict[str, Any]) -> str:

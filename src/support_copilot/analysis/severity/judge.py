@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support_copilot.analysis.severity.features import Features, features_of
 from support_copilot.domain.issue import Severity
 from support_copilot.domain.phrases import plain, words_of
 from support_copilot.domain.severity import SeverityAssessment, SeverityReason
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from support_copilot.analysis.severity.classifier import SeverityClassifier
+    from support_copilot.analysis.severity.classifier import SeverityClassifier, Words
 
 CHANGED_WORDS = 3
 HARMS_NAMED = 3
@@ -36,7 +35,7 @@ class LeftOut:
 
     level: Severity
     words: tuple[str, ...]
-    features: Features
+    left: Words
     hits: Sequence[RuleHit]
 
 
@@ -50,8 +49,7 @@ class Reading:
     title: str
     description: str
     language: str | None
-    text: str
-    features: Features
+    words: Words
     hits: Sequence[RuleHit]
     left_out: LeftOut
 
@@ -79,35 +77,27 @@ class SeverityJudge:
 
     def read(self, title: str, description: str, language: str | None = None) -> Reading:
         """Do what needs no vector, which is most; ``weigh`` does the rest."""
-        text = f"{title}\n{description}".strip()
-        features = features_of(text)
-        alone = self._classifier.probabilities(features)
+        words = self._classifier.read(f"{title}\n{description}".strip())
+        alone = self._classifier.probabilities(words)
+        likeliest = max(alone, key=alone.__getitem__)
         return Reading(
             title,
             description,
             language,
-            text,
-            features,
+            words,
             self._rules.match(title, description, language),
-            self._leave_out(
-                title, description, language, text, features, max(alone, key=alone.__getitem__)
-            ),
+            self._leave_out(title, description, language, words, likeliest),
         )
 
     def weigh(self, reading: Reading, vector: NDArray[np.float32] | None) -> SeverityAssessment:
         scale = self._scale(vector)
-        before = self._classifier.probabilities(reading.features, vector)
+        before = self._classifier.probabilities(reading.words, vector)
         level, after = combine(reading.hits, before, scale)
         likeliest = max(before, key=before.__getitem__)
         left_out = reading.left_out
         if left_out.level is not likeliest:
             left_out = self._leave_out(
-                reading.title,
-                reading.description,
-                reading.language,
-                reading.text,
-                reading.features,
-                likeliest,
+                reading.title, reading.description, reading.language, reading.words, likeliest
             )
         model = SeverityReason(
             kind="model",
@@ -131,21 +121,14 @@ class SeverityJudge:
         )
 
     def _leave_out(
-        self,
-        title: str,
-        description: str,
-        language: str | None,
-        text: str,
-        features: Features,
-        level: Severity,
+        self, title: str, description: str, language: str | None, read: Words, level: Severity
     ) -> LeftOut:
-        explained = self._classifier.explain(text, level, features=features)
-        words = tuple(word for word, _ in explained)
+        words = tuple(word for word, _ in self._classifier.explain(read, level))
         left = _remove(words[:CHANGED_WORDS], title), _remove(words[:CHANGED_WORDS], description)
         return LeftOut(
             level,
             words,
-            features_of("\n".join(left).strip()),
+            self._classifier.read("\n".join(left).strip()),
             self._rules.match(*left, language),
         )
 
@@ -160,7 +143,7 @@ class SeverityJudge:
         words = left_out.words[:CHANGED_WORDS]
         if not words:
             return []
-        before = self._classifier.probabilities(left_out.features, vector)
+        before = self._classifier.probabilities(left_out.left, vector)
         other, after = combine(left_out.hits, before, self._scale(vector))
         if other == level:
             return []
