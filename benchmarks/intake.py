@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet
 
+PARTS = "include=messages&include=recommendations&include=history"
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -273,9 +274,7 @@ class Desk:
         client, chance = self.client(), random.Random(3)
 
         def read() -> None:
-            path = f"/v1/issues/{chance.choice(self._ids)}"
-            for part in ("", "/messages", "/recommendations"):
-                client.send("GET", path + part)
+            client.send("GET", f"/v1/issues/{chance.choice(self._ids)}?{PARTS}")
 
         return read
 
@@ -375,7 +374,9 @@ def run(issues: int, requests: int, folder: Path) -> Json:
             desk.settle()
             results["background, ms a message"] = desk.background_ms()
             results["GET /v1/issues?limit=50"] = measure(desk.lister(), requests).figures()
-            results["issue, messages, recommendations"] = measure(desk.reader(), requests).figures()
+            results["issue with messages, recommendations, history"] = measure(
+                desk.reader(), requests
+            ).figures()
             for name, action in desk.screens().items():
                 results[name] = measure(action, requests).figures()
             results["end"] = desk.memory() | desk.size()

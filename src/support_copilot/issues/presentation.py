@@ -18,6 +18,13 @@ from support_copilot.ports import Notification
 Json = dict[str, Any]
 
 
+def listed_issue_json(issue: Issue) -> Json:
+    """Return the issue as a list shows it: without the reasons of its severity."""
+    shown = issue_json(issue)
+    del shown["severity"]["reasons"]
+    return shown
+
+
 def issue_json(issue: Issue) -> Json:
     return {
         "id": str(issue.id),

@@ -54,7 +54,7 @@ class TargetsOut(Answer):
     resolved_at: datetime | None
 
 
-class IssueOut(Answer):
+class IssueBaseOut(Answer):
     id: IdText
     number: str = Field(examples=["SC-1042"])
     status: Status
@@ -62,7 +62,6 @@ class IssueOut(Answer):
     description: str
     channel: Channel
     external_id: str | None
-    severity: SeverityOut
     critical: bool
     critical_reasons: list[CriticalReasonOut]
     targets: TargetsOut
@@ -72,6 +71,10 @@ class IssueOut(Answer):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+class IssueOut(IssueBaseOut):
+    severity: SeverityOut
 
 
 class BriefOut(Answer):
@@ -114,12 +117,21 @@ class TriagedIssueOut(IssueOut):
     degraded: list[str]
 
 
-class IssueDetailOut(IssueOut):
+class ListedSeverityOut(Answer):
+    level: Severity
+    confidence: float = Field(ge=0, le=1)
+    model_version: str
+
+
+class ListedIssueOut(IssueBaseOut):
+    """An issue in a list; the reasons of its severity come with the issue itself."""
+
+    severity: ListedSeverityOut
     customer: CustomerOut
 
 
 class IssueListOut(Answer):
-    items: list[IssueDetailOut]
+    items: list[ListedIssueOut]
     next_cursor: str | None
 
 
@@ -255,6 +267,16 @@ class SummaryOut(Answer):
     message_count: int
     model_version: str
     created_at: datetime
+
+
+class IssueDetailOut(IssueOut):
+    """Parts are there as far as ``include`` asks for them; ``summary`` is null until made."""
+
+    customer: CustomerOut
+    messages: list[MessageOut] | None = None
+    recommendations: RecommendationListOut | None = None
+    summary: SummaryOut | None = None
+    history: HistoryOut | None = None
 
 
 class SummaryPendingOut(Answer):

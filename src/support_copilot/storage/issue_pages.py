@@ -14,7 +14,7 @@ from support_copilot.domain.customer import Customer, normalise_email
 from support_copilot.domain.errors import InvalidInput
 from support_copilot.ports import IssueFilter, IssueListItem, Page
 from support_copilot.storage.engine import Connection
-from support_copilot.storage.issue_rows import ISSUE_COLUMNS, to_issue
+from support_copilot.storage.issue_rows import LIST_COLUMNS, to_listed_issue
 from support_copilot.storage.tables import customers, issues
 from support_copilot.web.pagination import decode_cursor, encode_cursor
 
@@ -33,7 +33,7 @@ async def fetch_page(connection: Connection, wanted: IssueFilter) -> Page:
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
     return Page(
-        items=[IssueListItem(to_issue(row), _customer(row)) for row in rows],
+        items=[IssueListItem(to_listed_issue(row), _customer(row)) for row in rows],
         next_cursor=_cursor(wanted, rows[-1]) if more else None,
     )
 
@@ -44,7 +44,7 @@ def page_statement(wanted: IssueFilter, dialect: str) -> sa.Select[Any]:
         raise InvalidInput("sort", f"must be one of {', '.join(SORTS)}")
     statement = (
         sa.select(
-            *ISSUE_COLUMNS,
+            *LIST_COLUMNS,
             issues.c.attention,
             *(customers.c[name].label(f"customer_{name}") for name in _CUSTOMER),
         )

@@ -44,10 +44,22 @@ MUTABLE = (
 _MARKS = ("recommended_at", "ended_at")
 _READ = (*FIXED, *MUTABLE, *_MARKS, "version")
 ISSUE_COLUMNS = [issues.c[name] for name in _READ]
+#: A list shows that an issue is HIGH; why is a long text, read with the issue.
+_LISTED = tuple(name for name in _READ if name != "severity_reasons")
+LIST_COLUMNS = [issues.c[name] for name in _LISTED]
 
 
 def to_issue(row: Row[Any]) -> Issue:
-    fields = {name: getattr(row, name) for name in _READ}
+    return _issue(row, _READ)
+
+
+def to_listed_issue(row: Row[Any]) -> Issue:
+    """Return an issue without the reasons of its severity."""
+    return _issue(row, _LISTED)
+
+
+def _issue(row: Row[Any], names: Sequence[str]) -> Issue:
+    fields = {name: getattr(row, name) for name in names}
     fields["severity"] = Severity(fields["severity"])
     fields["status"] = Status(fields["status"])
     fields["channel"] = Channel(fields["channel"])

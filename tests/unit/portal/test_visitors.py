@@ -129,7 +129,7 @@ async def test_unexpected_failures_are_pages_without_details(signed_in, take_in,
         page = await signed_in.browser.get(f"/issues/{issue['id']}")
     assert page.status_code == 200
     assert "Similar issues could not be searched" in page.text
-    monkeypatch.setattr(signed_in.services.database, "read", broken)
+    monkeypatch.setattr(signed_in.services.database, "look", broken)
     with capture_logs() as logged_too:
         answer = await signed_in.browser.get("/")
     assert any(line["log_level"] == "error" for line in logged)

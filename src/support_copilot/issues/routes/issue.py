@@ -1,16 +1,26 @@
 """Issues: intake, lists, changes, what is similar."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
-from support_copilot.domain.customer import normalise_email
+from support_copilot.domain.customer import Customer, normalise_email
 from support_copilot.domain.errors import InvalidInput
 from support_copilot.domain.identifiers import MAX_ID
-from support_copilot.domain.issue import Severity, Status
+from support_copilot.domain.identity import Identity
+from support_copilot.domain.issue import Issue, Severity, Status
 from support_copilot.issues.desk import IssueChange, customer_of
 from support_copilot.issues.intake import SIMILAR_SHOWN, NewIssue
-from support_copilot.issues.presentation import customer_json, issue_json
+from support_copilot.issues.presentation import (
+    Json,
+    customer_json,
+    history_json,
+    issue_json,
+    listed_issue_json,
+    message_json,
+    summary_json,
+)
+from support_copilot.issues.proposed import proposals_json
 from support_copilot.issues.routes.common import (
     Changer,
     Creator,
@@ -32,11 +42,14 @@ from support_copilot.issues.schemas import (
     TriagedIssueOut,
 )
 from support_copilot.issues.services import IssueServices
-from support_copilot.ports import IssueFilter, UnitOfWork
+from support_copilot.ports import IssueFilter, Page, UnitOfWork
 from support_copilot.web.fields import Time
 from support_copilot.web.json_body import JsonRoute
 from support_copilot.web.judgements import similar_json
 from support_copilot.web.problem_details import documented
+
+Part = Literal["messages", "recommendations", "summary", "history"]
+MESSAGES_INCLUDED = 500
 
 IdempotencyKey = Annotated[
     str | None,
@@ -109,13 +122,13 @@ def issue_routes(services: IssueServices) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Query(max_length=1000)] = None,
     ) -> Response:
-        async with services.database.read() as uow:
+        async def read(uow: UnitOfWork) -> Page:
             customer_id = None
             if customer is not None:
                 customer_id = await _customer_id(uow, customer)
                 if customer_id is None:
-                    return answer({"items": [], "next_cursor": None})
-            page = await uow.issues.page(
+                    return Page([], None)
+            return await uow.issues.page(
                 IssueFilter(
                     statuses=tuple(status or ()),
                     severities=tuple(severity or ()),
@@ -131,8 +144,10 @@ def issue_routes(services: IssueServices) -> APIRouter:
                     cursor=cursor,
                 )
             )
+
+        page = await services.database.look(read)
         items = [
-            issue_json(item.issue) | {"customer": customer_json(item.customer)}
+            listed_issue_json(item.issue) | {"customer": customer_json(item.customer)}
             for item in page.items
         ]
         return answer({"items": items, "next_cursor": page.next_cursor})
@@ -143,13 +158,23 @@ def issue_routes(services: IssueServices) -> APIRouter:
         summary="Read an issue",
         responses=documented(404),
     )
-    async def get_issue(issue_id: PathId, _caller: Reader) -> Response:
-        async with services.database.read() as uow:
+    async def get_issue(
+        issue_id: PathId,
+        caller: Reader,
+        include: Annotated[
+            list[Part] | None, Query(description="Parts to read with it, in one request.")
+        ] = None,
+    ) -> Response:
+        async def read(uow: UnitOfWork) -> tuple[Issue, Json]:
             issue = await issue_or_404(uow, issue_id)
             customer = await customer_of(uow, issue)
-        return answer(
-            issue_json(issue) | {"customer": customer_json(customer)}, headers=etag(issue)
-        )
+            shown = issue_json(issue) | {"customer": customer_json(customer)}
+            for part in set(include or ()):
+                shown[part] = await _part(services, uow, part, issue, customer, caller)
+            return issue, shown
+
+        issue, shown = await services.database.look(read)
+        return answer(shown, headers=etag(issue))
 
     @router.patch(
         "/{issue_id}",
@@ -206,6 +231,28 @@ def issue_routes(services: IssueServices) -> APIRouter:
         return answer({"items": [similar_json(item) for item in similar], "degraded": degraded})
 
     return router
+
+
+async def _part(
+    services: IssueServices,
+    uow: UnitOfWork,
+    part: Part,
+    issue: Issue,
+    customer: Customer,
+    caller: Identity,
+) -> Any:
+    match part:
+        case "messages":
+            messages = await uow.conversations.of_issue(issue.id, limit=MESSAGES_INCLUDED)
+            return [message_json(message) for message in messages]
+        case "recommendations":
+            return await proposals_json(uow, issue, customer, services.company, caller.subject)
+        case "summary":
+            summary = await uow.summaries.latest(issue.id)
+            return None if summary is None else summary_json(summary)
+        case "history":
+            history = await uow.customers.history(customer.id, services.clock.now())
+            return history_json(history)
 
 
 async def _customer_id(uow: UnitOfWork, customer: str) -> int | None:

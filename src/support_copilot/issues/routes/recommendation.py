@@ -14,6 +14,7 @@ from support_copilot.issues.presentation import (
     recommendation_json,
     template_json,
 )
+from support_copilot.issues.proposed import proposals_json
 from support_copilot.issues.routes.common import (
     Changer,
     PathId,
@@ -53,13 +54,12 @@ def recommendation_routes(services: IssueServices) -> APIRouter:
         responses=documented(404),
     )
     async def list_recommendations(issue_id: PathId, caller: Reader) -> Response:
-        async with services.database.read() as uow:
+        async def read(uow: UnitOfWork) -> Json:
             issue = await issue_or_404(uow, issue_id)
-            items = []
-            if issue.recommended_at is not None:
-                items = await uow.recommendations.of_issue(issue_id, since=issue.recommended_at)
-            state = "ready" if items else "computing" if issue.recommended_at is None else "none"
-            return answer({"state": state, "items": await shown(uow, issue, items, caller)})
+            customer = await customer_of(uow, issue)
+            return await proposals_json(uow, issue, customer, services.company, caller.subject)
+
+        return answer(await services.database.look(read))
 
     @router.post(
         "/issues/{issue_id}/recommendations",
