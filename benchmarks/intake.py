@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet
 
-PARTS = "include=messages&include=recommendations&include=history"
+PARTS = "include=messages&include=recommendations"
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -374,7 +374,7 @@ def run(issues: int, requests: int, folder: Path) -> Json:
             desk.settle()
             results["background, ms a message"] = desk.background_ms()
             results["GET /v1/issues?limit=50"] = measure(desk.lister(), requests).figures()
-            results["issue with messages, recommendations, history"] = measure(
+            results["issue with messages, recommendations"] = measure(
                 desk.reader(), requests
             ).figures()
             for name, action in desk.screens().items():

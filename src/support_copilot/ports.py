@@ -50,7 +50,10 @@ class Ids(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IssueFilter:
-    """What a list asks for; ``cursor`` is what the page before gave back."""
+    """What a list asks for; ``cursor`` is what the page before gave back.
+
+    Without ``whole`` an issue's description is a snippet and its severity has no reasons.
+    """
 
     statuses: tuple[Status, ...] = ()
     severities: tuple[Severity, ...] = ()
@@ -64,6 +67,7 @@ class IssueFilter:
     sort: str = "attention"
     limit: int = 50
     cursor: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -633,3 +633,16 @@ async def test_units_of_work_in_one_go_do_not_mix(database):
     assert len(set(numbers)) == 20
     found = await database.look(lambda uow: uow.customers.get(customer.id))
     assert found.total_issues == 20
+
+
+async def test_a_list_holds_a_snippet_and_the_whole_where_it_is_asked_for(database):
+    long = "word " * 200
+    reasons = [{"kind": "rule"}]
+    await stored(database, description=long, severity_reasons=reasons)
+    async with database.read() as uow:
+        listed = (await uow.issues.page(IssueFilter())).items[0].issue
+        whole = (await uow.issues.page(IssueFilter(whole=True))).items[0].issue
+    assert long.startswith(listed.description)
+    assert len(listed.description) == 280
+    assert listed.severity_reasons == []
+    assert (whole.description, whole.severity_reasons) == (long, reasons)

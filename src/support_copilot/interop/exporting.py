@@ -107,7 +107,9 @@ async def issue_records(database: Database) -> AsyncIterator[dict[str, Any]]:
     cursor: str | None = None
     while True:
         async with database.read() as uow:
-            page = await uow.issues.page(IssueFilter(sort="oldest", limit=PAGE, cursor=cursor))
+            page = await uow.issues.page(
+                IssueFilter(sort="oldest", limit=PAGE, cursor=cursor, whole=True)
+            )
             records = [await _record(uow, item) for item in page.items]
         for record in records:
             yield record

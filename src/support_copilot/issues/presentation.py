@@ -1,9 +1,8 @@
-"""Domain objects as the JSON that the API shows."""
+"""Domain objects as the JSON that the API shows; orjson writes moments as RFC 3339."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from support_copilot.domain import placeholders
@@ -19,8 +18,9 @@ Json = dict[str, Any]
 
 
 def listed_issue_json(issue: Issue) -> Json:
-    """Return the issue as a list shows it: without the reasons of its severity."""
+    """Return the issue as a list shows it: a snippet of its text, no reasons of its severity."""
     shown = issue_json(issue)
+    shown["snippet"] = shown.pop("description")
     del shown["severity"]["reasons"]
     return shown
 
@@ -43,16 +43,16 @@ def issue_json(issue: Issue) -> Json:
         "critical": issue.critical,
         "critical_reasons": issue.critical_reasons,
         "targets": {
-            "first_response_due_at": _moment(issue.first_response_due_at),
-            "first_responded_at": _moment(issue.first_responded_at),
-            "resolution_due_at": _moment(issue.resolution_due_at),
-            "resolved_at": _moment(issue.resolved_at),
+            "first_response_due_at": issue.first_response_due_at,
+            "first_responded_at": issue.first_responded_at,
+            "resolution_due_at": issue.resolution_due_at,
+            "resolved_at": issue.resolved_at,
         },
         "assignee": issue.assignee,
         "resolution": issue.resolution,
         "reopened_count": issue.reopened_count,
-        "created_at": _moment(issue.created_at),
-        "updated_at": _moment(issue.updated_at),
+        "created_at": issue.created_at,
+        "updated_at": issue.updated_at,
         "version": issue.version,
     }
 
@@ -62,7 +62,7 @@ def customer_json(customer: Customer) -> Json:
         "id": str(customer.id),
         "email": customer.email,
         "name": customer.name,
-        "created_at": _moment(customer.created_at),
+        "created_at": customer.created_at,
         "total_issues": customer.total_issues,
     }
 
@@ -73,7 +73,7 @@ def history_json(history: CustomerHistory) -> Json:
         "by_status": {status.value: count for status, count in history.by_status.items()},
         "by_severity": {level.value: count for level, count in history.by_severity.items()},
         "open_issues": [brief_json(brief) for brief in history.open_issues],
-        "last_contact_at": _moment(history.last_contact_at),
+        "last_contact_at": history.last_contact_at,
         "mean_resolution_seconds": history.mean_resolution_seconds,
         "reopenings": history.reopenings,
     }
@@ -87,7 +87,7 @@ def brief_json(brief: IssueBrief) -> Json:
         "status": brief.status.value,
         "severity": brief.severity.value,
         "critical": brief.critical,
-        "created_at": _moment(brief.created_at),
+        "created_at": brief.created_at,
     }
 
 
@@ -98,7 +98,7 @@ def message_json(message: Message) -> Json:
         "message": message.message,
         "sender_type": message.sender_type.value,
         "author": message.author,
-        "created_at": _moment(message.created_at),
+        "created_at": message.created_at,
     }
 
 
@@ -111,7 +111,7 @@ def recommendation_json(recommendation: Recommendation, values: Mapping[str, str
             "final_text": recommendation.final_text,
             "reason": recommendation.reason,
             "decided_by": recommendation.decided_by,
-            "decided_at": _moment(recommendation.decided_at),
+            "decided_at": recommendation.decided_at,
         }
     return {
         "id": str(recommendation.id),
@@ -122,7 +122,7 @@ def recommendation_json(recommendation: Recommendation, values: Mapping[str, str
         "sources": recommendation.sources,
         "model_version": recommendation.model_version,
         "feedback": feedback,
-        "created_at": _moment(recommendation.created_at),
+        "created_at": recommendation.created_at,
     }
 
 
@@ -146,7 +146,7 @@ def template_json(template: Template) -> Json:
         "text": template.text,
         "category": template.category,
         "used": template.used,
-        "created_at": _moment(template.created_at),
+        "created_at": template.created_at,
     }
 
 
@@ -157,8 +157,8 @@ def notification_json(notification: Notification) -> Json:
         "issue_id": str(notification.issue_id),
         "title": notification.title,
         "text": notification.text,
-        "created_at": _moment(notification.created_at),
-        "read_at": _moment(notification.read_at),
+        "created_at": notification.created_at,
+        "read_at": notification.read_at,
     }
 
 
@@ -180,7 +180,7 @@ def summary_json(summary: Summary) -> Json:
         "open_points": sentences(content.open_points),
         "message_count": summary.message_count,
         "model_version": content.model_version,
-        "created_at": _moment(summary.created_at),
+        "created_at": summary.created_at,
     }
 
 
@@ -189,10 +189,6 @@ def event_json(event: Event) -> Json:
         "id": str(event.id),
         "type": event.type.value,
         "issue_id": str(event.issue_id),
-        "created_at": _moment(event.created_at),
+        "created_at": event.created_at,
         **event.data,
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds")

@@ -59,7 +59,6 @@ class IssueBaseOut(Answer):
     number: str = Field(examples=["SC-1042"])
     status: Status
     title: str
-    description: str
     channel: Channel
     external_id: str | None
     critical: bool
@@ -74,6 +73,7 @@ class IssueBaseOut(Answer):
 
 
 class IssueOut(IssueBaseOut):
+    description: str
     severity: SeverityOut
 
 
@@ -124,8 +124,9 @@ class ListedSeverityOut(Answer):
 
 
 class ListedIssueOut(IssueBaseOut):
-    """An issue in a list; the reasons of its severity come with the issue itself."""
+    """An issue in a list; its whole text and reasons come with the issue itself."""
 
+    snippet: str = Field(description="The first 280 characters of the description.")
     severity: ListedSeverityOut
     customer: CustomerOut
 

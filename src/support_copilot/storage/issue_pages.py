@@ -14,7 +14,12 @@ from support_copilot.domain.customer import Customer, normalise_email
 from support_copilot.domain.errors import InvalidInput
 from support_copilot.ports import IssueFilter, IssueListItem, Page
 from support_copilot.storage.engine import Connection
-from support_copilot.storage.issue_rows import LIST_COLUMNS, to_listed_issue
+from support_copilot.storage.issue_rows import (
+    ISSUE_COLUMNS,
+    LIST_COLUMNS,
+    to_issue,
+    to_listed_issue,
+)
 from support_copilot.storage.tables import customers, issues
 from support_copilot.web.pagination import decode_cursor, encode_cursor
 
@@ -32,8 +37,9 @@ async def fetch_page(connection: Connection, wanted: IssueFilter) -> Page:
     rows = await connection.rows(statement)
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
+    to = to_issue if wanted.whole else to_listed_issue
     return Page(
-        items=[IssueListItem(to_listed_issue(row), _customer(row)) for row in rows],
+        items=[IssueListItem(to(row), _customer(row)) for row in rows],
         next_cursor=_cursor(wanted, rows[-1]) if more else None,
     )
 
@@ -44,7 +50,7 @@ def page_statement(wanted: IssueFilter, dialect: str) -> sa.Select[Any]:
         raise InvalidInput("sort", f"must be one of {', '.join(SORTS)}")
     statement = (
         sa.select(
-            *LIST_COLUMNS,
+            *(ISSUE_COLUMNS if wanted.whole else LIST_COLUMNS),
             issues.c.attention,
             *(customers.c[name].label(f"customer_{name}") for name in _CUSTOMER),
         )

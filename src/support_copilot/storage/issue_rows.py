@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from support_copilot.domain.issue import Channel, Issue, Severity, Status
 from support_copilot.storage.attention import attention
 from support_copilot.storage.tables import issues
+
+SNIPPET = 280
 
 FIXED = (
     "id",
@@ -46,7 +49,12 @@ _READ = (*FIXED, *MUTABLE, *_MARKS, "version")
 ISSUE_COLUMNS = [issues.c[name] for name in _READ]
 #: A list shows that an issue is HIGH; why is a long text, read with the issue.
 _LISTED = tuple(name for name in _READ if name != "severity_reasons")
-LIST_COLUMNS = [issues.c[name] for name in _LISTED]
+LIST_COLUMNS = [
+    sa.func.substr(issues.c.description, 1, SNIPPET).label(name)
+    if name == "description"
+    else issues.c[name]
+    for name in _LISTED
+]
 
 
 def to_issue(row: Row[Any]) -> Issue:
@@ -54,7 +62,7 @@ def to_issue(row: Row[Any]) -> Issue:
 
 
 def to_listed_issue(row: Row[Any]) -> Issue:
-    """Return an issue without the reasons of its severity."""
+    """Return an issue with a snippet of its description, without the reasons of its severity."""
     return _issue(row, _LISTED)
 
 

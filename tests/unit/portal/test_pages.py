@@ -156,7 +156,7 @@ def inbox_of(title: str) -> _Rows:
         "id": "1",
         "number": "SC-1",
         "title": title,
-        "description": title,
+        "snippet": title,
         "status": "OPEN",
         "critical": False,
         "severity": {"level": "LOW"},

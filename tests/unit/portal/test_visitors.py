@@ -79,7 +79,7 @@ async def test_a_visitor_raises_an_issue_once(desk):
     assert [answer.status_code for answer in answers] == [201, 201]
     assert len(listed) == 1
     assert listed[0]["channel"] == "portal"
-    assert listed[0]["description"] == "Two payments\non the 3rd."
+    assert listed[0]["snippet"] == "Two payments\non the 3rd."
     page = answers[0].text
     assert listed[0]["number"] in page
     for internal in ("everity", "ritical", "onfiden", "imilar", listed[0]["id"]):
