@@ -131,11 +131,9 @@ class IntakeService:
         for name, seconds in judgement.timings.items():
             steps.note(name, seconds)
         with steps.step("store"):
-            # Read beside the transaction: the writer's lock is for what is written.
-            similar = await self._database.look(lambda uow: uow.issues.similar(judgement.similar))
 
             async def store(uow: UnitOfWork) -> tuple[Answer, Issue | None]:
-                return await self._store(uow, new, key, judgement, similar)
+                return await self._store(uow, new, key, judgement)
 
             try:
                 answer, issue = await self._database.transact(store)
@@ -187,7 +185,6 @@ class IntakeService:
         new: NewIssue,
         key: str | None,
         judgement: Judgement,
-        similar: list[SimilarIssue],
     ) -> tuple[Answer, Issue | None]:
         if key is not None or new.external_id is not None:
             first = await self._first_answer(uow, new, key)
@@ -205,6 +202,7 @@ class IntakeService:
         )
         await uow.events.append(*_events(issue, now))
         await uow.outbox.add(self._messages(issue, now))
+        similar = await uow.issues.similar(judgement.similar)
         body = _body(issue, customer, history, similar, judgement.degraded)
         if key is not None or new.external_id is not None:
             await uow.intakes.add(

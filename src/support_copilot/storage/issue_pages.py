@@ -29,7 +29,8 @@ _WORD = re.compile(r"\w+")
 _MYSQL_SHORTEST_WORD = 3  # innodb_ft_min_token_size
 
 
-_CUSTOMER = ("name", "email", "created_at", "total_issues", "last_contact_at")
+# The last columns of a page, in the order of Customer's own fields after its id.
+_CUSTOMER = ("email", "name", "created_at", "total_issues", "last_contact_at")
 
 
 async def fetch_page(connection: Connection, wanted: IssueFilter) -> Page:
@@ -138,9 +139,7 @@ def _words_match(text: str, dialect: str) -> sa.ColumnElement[bool]:
 
 
 def _customer(row: Row[Any]) -> Customer:
-    return Customer(
-        id=row.customer_id, **{name: getattr(row, f"customer_{name}") for name in _CUSTOMER}
-    )
+    return Customer(row.customer_id, *row[-len(_CUSTOMER) :])
 
 
 def _query(wanted: IssueFilter) -> str:
