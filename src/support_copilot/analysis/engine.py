@@ -35,8 +35,9 @@ from support_copilot.ports import Judgement, ModelInfo
 T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
-# Work on single texts, that people wait for, never queues behind batches of the background.
-_INTERACTIVE_THREADS = 2
+# Work on single texts, that people wait for, never queues behind batches of the background. One
+# text at a time: its words are read in a second thread, and more would only share two cores.
+_INTERACTIVE_THREADS = 1
 _BACKGROUND_NICENESS = 5
 # Proposals for new issues wait for a pause between requests, but not for ever.
 _PAUSE_SECONDS = 0.1
