@@ -63,7 +63,7 @@ def test_the_make_targets_of_the_readme_exist():
 
 def test_ports_and_repositories_name_no_machine():
     """No registry hosts and no absolute paths of a machine in any tracked text."""
-    suspicious = re.compile(r"(/home/|/root/|/work/|files\.python" + r"hosted|index-url)")
+    suspicious = re.compile(r"(/home/|/root/|/wo" + r"rk/|files\.python" + r"hosted|index-url)")
     for path in ROOT.rglob("*"):
         relative = path.relative_to(ROOT)
         if relative.parts[0].startswith((".git", ".venv", ".mypy", ".ruff", ".pytest", ".hypo")):
