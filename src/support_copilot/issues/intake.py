@@ -36,13 +36,15 @@ from support_copilot.queues import (
     QueueMessage,
     QueueSpec,
 )
+from support_copilot.web import deadline
 from support_copilot.web.judgements import similar_json
 
 log = structlog.get_logger(__name__)
 
 SIMILAR_SHOWN = 5
-# Of the request's 15 s; the rest is for storing the issue whatever analysis did.
 ANALYSIS_SECONDS = 8.0
+# Of what a request has left this much is kept for storing the issue, whatever analysis did.
+STORING_SECONDS = 2.0
 
 StepTimer = Callable[[str, float], None]
 
@@ -145,10 +147,11 @@ class IntakeService:
         return answer
 
     async def _judge(self, new: NewIssue) -> Judgement:
+        seconds = max(0.0, min(ANALYSIS_SECONDS, deadline.remaining() - STORING_SECONDS))
         try:
-            async with asyncio.timeout(ANALYSIS_SECONDS + 1):
+            async with asyncio.timeout(seconds + STORING_SECONDS / 2):
                 return await self._analysis.judge(
-                    new.title, new.description, limit=SIMILAR_SHOWN, seconds=ANALYSIS_SECONDS
+                    new.title, new.description, limit=SIMILAR_SHOWN, seconds=seconds
                 )
         except Exception as error:  # noqa: BLE001 - an intake never fails because analysis did
             log.warning("intake.analysis_failed", error=type(error).__name__)
