@@ -87,12 +87,10 @@ class BulkIntake:
             known = await uow.issues.known_external_ids(list(wanted))
         judged = await self._judge([wanted[key] for key in wanted if key not in known])
         try:
-            stored, entries = await self._store(judged, now)
+            stored = await self._store(judged, now)
         except Conflict:
             # Another import, or a first issue of one of the customers, was faster.
-            stored, entries = await self._store(judged, now)
-        if entries:
-            await self._analysis.index(entries)
+            stored = await self._store(judged, now)
         return BulkResult(stored, len(records) - len(refused) - len(stored), refused)
 
     async def _judge(self, records: list[ImportedIssue]) -> list[_Judged]:
@@ -113,14 +111,12 @@ class BulkIntake:
             )
         ]
 
-    async def _store(
-        self, judged: list[_Judged], now: datetime
-    ) -> tuple[list[int], list[IndexEntry]]:
+    async def _store(self, judged: list[_Judged], now: datetime) -> list[int]:
         async with self._database.write() as uow:
             known = await uow.issues.known_external_ids([one.record.external_id for one in judged])
             new = [one for one in judged if one.record.external_id not in known]
             if not new:
-                return [], []
+                return []
             owners, histories = await self._customers(uow, new, now)
             number = await uow.issues.take_numbers(len(new))
             issues = [
@@ -132,9 +128,8 @@ class BulkIntake:
             await uow.conversations.add_many(
                 [message for one in new for message in self._conversation(one)]
             )
-            entries = await uow.index_entries.put(
-                [one.entry for one in new if one.entry is not None]
-            )
+            # Whoever searches reads new entries from the table; this process may not search at all.
+            await uow.index_entries.put([one.entry for one in new if one.entry is not None])
             await uow.outbox.add(
                 [
                     QueueMessage(
@@ -148,7 +143,7 @@ class BulkIntake:
                     if issue.status.is_open
                 ]
             )
-        return [issue.id for issue in issues], entries
+        return [issue.id for issue in issues]
 
     async def _customers(
         self, uow: UnitOfWork, new: list[_Judged], now: datetime

@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 
 from support_copilot.analysis.engine import AnalysisEngine
+from support_copilot.analysis.index_keeper import IndexKeeper
 from support_copilot.domain.conversation import Sender
 from support_copilot.domain.identifiers import IdGenerator
 from support_copilot.domain.imported import ImportedIssue, ImportedMessage
@@ -149,6 +150,8 @@ async def test_what_was_imported_is_found_as_similar(desk) -> None:
     result = await desk.bulk.accept(
         [record(1), record(2, title="Invoice", description="The invoice is wrong.")]
     )
+    # As a running desk does it, in this process or another.
+    assert await IndexKeeper(desk.database, desk.analysis, StoppedClock()).catch_up() == 2
     hits = await desk.analysis.similar("Paper jam", "The paper jams in the tray")
     assert [hit.issue_id for hit in hits][:1] == result.stored[:1]
 
