@@ -25,6 +25,7 @@ from support_copilot.analysis.consumers import AnalysisConsumers
 from support_copilot.analysis.engine import AnalysisEngine
 from support_copilot.analysis.index_keeper import IndexKeeper
 from support_copilot.analysis.proposals import IssueProposals
+from support_copilot.cache.memory_cache import MemoryCache
 from support_copilot.cache.rate_limits import WindowedRateLimiter
 from support_copilot.domain.errors import CopilotError, Unavailable
 from support_copilot.domain.identifiers import IdGenerator
@@ -51,7 +52,7 @@ from support_copilot.portal.api import in_process
 from support_copilot.portal.app import create_portal_app
 from support_copilot.portal.problem_pages import ProblemPages
 from support_copilot.portal.public_intake import PublicIntake
-from support_copilot.ports import Analysis, Clock, Database, Handler, NotificationChannel
+from support_copilot.ports import Analysis, Cache, Clock, Database, Handler, NotificationChannel
 from support_copilot.queues import NOTIFICATION
 from support_copilot.settings import Settings, SettingsError
 from support_copilot.storage.engine import Engine
@@ -89,6 +90,7 @@ class Storage:
     queue_store: QueueStore
     relay: OutboxRelay
     live_status: DatabaseLiveStatus
+    cache: Cache
     accounts: AccountService
     clock: Clock
     ids: IdGenerator
@@ -126,7 +128,7 @@ async def open_storage(settings: Settings, *, migrate: bool = True) -> AsyncIter
         database = SqlDatabase(engine, lambda topic: wakes[topic]())
         store = QueueStore(engine)
         queue = EmbeddedQueue(store, clock)
-        relay = OutboxRelay(database, queue, clock)
+        relay = OutboxRelay(database, queue, clock, observe_pending=metrics.OUTBOX_PENDING.set)
         live_status = DatabaseLiveStatus(database)
         wakes |= {"outbox": relay.wake, "events": live_status.wake}
         yield Storage(
@@ -136,6 +138,7 @@ async def open_storage(settings: Settings, *, migrate: bool = True) -> AsyncIter
             queue_store=store,
             relay=relay,
             live_status=live_status,
+            cache=MemoryCache(),
             accounts=AccountService(database, clock, ids),
             clock=clock,
             ids=ids,
@@ -373,6 +376,7 @@ def _health(services: Services) -> APIRouter:
         }
 
     async def cache() -> dict[str, object]:
+        await services.cache.ping()
         return {"kind": "memory"}
 
     return health_router(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -34,12 +35,14 @@ class OutboxRelay:
         *,
         batch: int = 200,
         poll_seconds: float = 0.5,
+        observe_pending: Callable[[int], None] = lambda _pending: None,
     ) -> None:
         self._database = database
         self._queue = queue
         self._clock = clock
         self._batch = batch
         self._poll_seconds = poll_seconds
+        self._observe_pending = observe_pending
         self._news = asyncio.Event()
         self._oldest: datetime | None = None
 
@@ -81,6 +84,7 @@ class OutboxRelay:
         published = 0
         while True:
             pending = await self._database.look(lambda uow: uow.outbox.pending(self._batch))
+            self._observe_pending(len(pending))
             self._oldest = min((message.created_at for message in pending), default=None)
             if not pending:
                 return published

@@ -55,7 +55,9 @@ QUEUE_HANDLING_SECONDS = Histogram(
     registry=REGISTRY,
 )
 OUTBOX_PENDING = Gauge(
-    "outbox_pending", "Messages committed and not yet published.", registry=REGISTRY
+    "outbox_pending",
+    "Messages committed and not yet published, as far as the relay's batch reaches.",
+    registry=REGISTRY,
 )
 ANALYSIS_DEGRADED = Counter(
     "analysis_degraded", "Judgements answered by a fallback.", ["step"], registry=REGISTRY
