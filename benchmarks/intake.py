@@ -341,13 +341,17 @@ class Desk:
 def shares(before: dict[str, float], after: dict[str, float]) -> Json:
     """Return each step's part of the time that intakes took in the server.
 
-    encode, severity and similar are parts of judge; what judge takes beyond them is waiting.
+    encode, severity and similar are parts of judge, read runs beside encode; what judge takes
+    beyond them is waiting.
     """
     spent = {name: after[name] - before.get(name, 0.0) for name in after}
     whole = spent.pop("request")
     judged = spent.pop("judge")
     store = spent.pop("store")
-    parts = spent | {"judge, other": judged - sum(spent.values()), "store": store}
+    parts = spent | {
+        "judge, other": judged - sum(spent.values()) + spent.get("read", 0.0),
+        "store": store,
+    }
     parts["rest of the request"] = whole - judged - store
     return {name: round(seconds / whole, 3) for name, seconds in parts.items()}
 

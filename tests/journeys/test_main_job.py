@@ -83,7 +83,7 @@ async def test_a_returning_customer_is_recognised_with_their_history(desk):
     assert whole["history"] == history
 
 
-async def test_a_similar_issue_is_found_within_a_second_and_forgotten_when_erased(desk):
+async def test_a_similar_issue_is_found_and_forgotten_when_erased(desk):
     word = uuid.uuid4().hex[:8]
     async with desk.client("admin") as client:
         first = await client.post(
