@@ -207,6 +207,8 @@ async def test_a_conversation_ends_in_a_summary_that_names_its_messages(desk):
         summary = await until(
             lambda: client.get(f"{issue}/summary"), lambda answer: answer.status_code == 200
         )
+        again = await client.get(f"{issue}/summary")
+        assert again.json()["id"] == summary.json()["id"]
     body = summary.json()
     said = {item["id"]: item["message"] for item in conversation}
     sentences = [

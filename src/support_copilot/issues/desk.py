@@ -75,18 +75,24 @@ class Desk:
                     "read it again and repeat your change.",
                     current_version=issue.version,
                 )
-            before = issue.version
             now = self._clock.now()
-            fields = await self._apply(uow, issue, change, caller, now)
-            if not fields:
-                return issue
+            fields = await self._change(uow, issue, change, caller, now)
+            if "status" in fields and not issue.status.is_open:
+                await self._end(uow, issue, now)
+        return issue
+
+    async def _change(
+        self, uow: UnitOfWork, issue: Issue, change: IssueChange, caller: Identity, now: datetime
+    ) -> list[str]:
+        """Apply, judge again, save and tell; return the names of the fields that changed."""
+        before = issue.version
+        fields = await self._apply(uow, issue, change, caller, now)
+        if fields:
             issue.updated_at = now
             await self._judge_again(uow, issue, now)
             await uow.issues.save(issue, expected_version=before)
             await self._tell(uow, EventType.ISSUE_CHANGED, issue, now, fields=fields)
-            if "status" in fields and not issue.status.is_open:
-                await self._end(uow, issue, now)
-        return issue
+        return fields
 
     async def _apply(
         self, uow: UnitOfWork, issue: Issue, change: IssueChange, caller: Identity, now: datetime
@@ -170,11 +176,11 @@ class Desk:
         """Declare the conversation over; its summary is made in the background."""
         if status is not None and status.is_open:
             raise InvalidInput("status", "must be RESOLVED or CLOSED at the end, or left out")
-        if status is not None or resolution is not None:
-            await self.change(issue_id, IssueChange(status=status, resolution=resolution), caller)
         async with self._database.write() as uow:
-            issue = await self._get(uow, issue_id)
-            await self._end(uow, issue, self._clock.now())
+            issue, now = await self._get(uow, issue_id), self._clock.now()
+            change = IssueChange(status=status, resolution=resolution)
+            await self._change(uow, issue, change, caller, now)
+            await self._end(uow, issue, now)
         return issue
 
     async def _end(self, uow: UnitOfWork, issue: Issue, now: datetime) -> None:
